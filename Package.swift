@@ -1,0 +1,28 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+  name: "NODECore",
+  products: [
+    .library(name: "NODECore", targets: ["NODECore"])
+  ],
+  targets: [
+    // System libraries: pkg-config finds them, the providers say how to install them.
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+    .systemLibrary(
+      name: "CLAPACKE", pkgConfig: "lapacke",
+      providers: [.apt(["liblapacke-dev"]), .brew(["lapack"])]),
+    // Every hot loop. No unsafe flags: instruction sets are chosen by attributes and at run time.
+    .target(
+      name: "CKernels",
+      dependencies: ["COpenBLAS", "CLAPACKE"],
+      cSettings: [.define("NDEBUG", .when(configuration: .release))]),
+    .target(name: "NODECore", dependencies: ["CKernels"]),
+    .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
+    .testTarget(name: "NODECoreTests", dependencies: ["NODECore", "CKernels"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17
+)

@@ -1,0 +1,123 @@
+// One table of kernels per instruction set and element type (NK_F32, NK_F64).
+//
+// Pointers are to the table's element type. Nothing here allocates: scratch is the caller's. A row's result
+// depends on that row's input and on the inner extents only, never on how many rows the call has or on the
+// path that handles a remainder; a kernel's result bits depend on its arguments only.
+#ifndef NK_KERNELS_H
+#define NK_KERNELS_H
+
+#include "nk_base.h"
+
+// Convolution geometry. Images are NHWC, filters HWIO [kh, kw, cin, cout]. No dilation, no groups.
+typedef struct nk_conv {
+  int32_t h, w, cin;    // input image
+  int32_t kh, kw, stride;
+  int32_t pad_top, pad_left;
+  int32_t oh, ow, cout; // output image
+} nk_conv;
+
+// Pooling geometry (no padding). max: 1 for max pooling, 0 for average.
+typedef struct nk_pool2d {
+  int32_t h, w, channels, kh, kw, stride, oh, ow, max;
+} nk_pool2d;
+
+// Layouts of a packed right-hand operand; the same panels (nr columns, all of k) serve matmul and convolution.
+typedef enum NK_CLOSED_ENUM nk_pack_kind {
+  NK_PACK_MATRIX,            // B is [k, n] row-major
+  NK_PACK_MATRIX_TRANSPOSED, // B is given as [n, k] row-major, used as [k, n]
+  NK_PACK_CONV,              // filter [kh, kw, cin, cout], k = (kh, kw, cin)
+  NK_PACK_CONV_TRANSPOSED    // the same filter for the input gradient: k = (kh, kw, cout), n = cin
+} nk_pack_kind;
+
+typedef struct nk_kernels {
+  nk_isa isa;
+  nk_dtype dtype;
+  int32_t vector_elements; // elements in one vector
+  int32_t mr, nr;          // register tile of the matmul: mr rows by nr columns
+
+  // dst[i] = op(a[i], b[i], c[i]), i < n. dst may be any of the operands. Unused operands may be NULL.
+  void (*ewise[NK_EWISE_COUNT])(void *dst, const void *a, const void *b, const void *c, ptrdiff_t n);
+  void (*fill)(void *dst, double value, ptrdiff_t n);
+  // dst[i] = a*x[i] + b*dst[i]; with b == 0 dst is not read.
+  void (*axpby)(void *dst, const void *x, double a, double b, ptrdiff_t n);
+
+  // x is [outer, count, inner] contiguous; out is [outer, inner]. Fixed tree over `count`.
+  // accumulate: out += scale * sum (NK_REDUCE_SUM only); else out = scale * result (scale is 1 for max).
+  void (*reduce)(nk_reduction kind, const void *x, void *out, ptrdiff_t outer, ptrdiff_t count,
+                 ptrdiff_t inner, double scale, int32_t accumulate);
+
+  // Bytes of a packed [k, n] operand, and the packing. Panels are zero-padded to nr columns.
+  int64_t (*packed_bytes)(int64_t k, int64_t n);
+  void (*pack)(nk_pack_kind kind, const void *b, void *packed, int64_t k, int64_t n, const nk_conv *conv);
+
+  // C[rows, n] = act(A[rows, k] * B + bias) (+ C when accumulate: C += scale*A*B, no bias, no activation).
+  // lda, ldc in elements. bias may be NULL. act is an elementwise unary operation or -1.
+  void (*matmul)(const void *a, int64_t lda, const void *packed, const void *bias, void *c, int64_t ldc,
+                 int64_t rows, int64_t k, int64_t n, int32_t act, double scale, int32_t accumulate);
+  // C[k, n] = scale * A[rows, k]^T * B[rows, n] (+ C when accumulate). The sum over rows is one fixed chain.
+  // scratch: at least matmul_outer_scratch(rows, k, n) bytes.
+  int64_t (*matmul_outer_scratch)(int64_t rows, int64_t k, int64_t n);
+  void (*matmul_outer)(const void *a, int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc,
+                       int64_t rows, int64_t k, int64_t n, double scale, int32_t accumulate, void *scratch);
+
+  // Bytes of scratch that the three convolutions need for `images` images.
+  int64_t (*conv_scratch)(const nk_conv *g, int64_t images);
+  // y[images, oh, ow, cout] = act(conv(x, filter) + bias); filter packed NK_PACK_CONV. bias may be NULL.
+  void (*conv)(const nk_conv *g, const void *x, const void *packed, const void *bias, void *y, int64_t images,
+               int32_t act, void *scratch);
+  // dx[images, h, w, cin] = transpose of conv applied to dy; filter packed NK_PACK_CONV_TRANSPOSED.
+  void (*conv_input_gradient)(const nk_conv *g, const void *dy, const void *packed, void *dx, int64_t images,
+                              void *scratch);
+  // dw[kh, kw, cin, cout] = scale * sum over images and positions (+ dw when accumulate).
+  void (*conv_filter_gradient)(const nk_conv *g, const void *x, const void *dy, void *dw, int64_t images,
+                               double scale, int32_t accumulate, void *scratch);
+
+  void (*pool)(const nk_pool2d *g, const void *x, void *y, int64_t images);
+  // dx from x (max pooling only; may be NULL for average) and dy. Ties go to the first maximum in row-major order.
+  void (*pool_gradient)(const nk_pool2d *g, const void *x, const void *dy, void *dx, int64_t images);
+
+  // Group normalisation without affine part. x is [images, positions, channels]; y = (x - mean) * rstd with
+  // mean and biased variance over a group's channels and all positions; rstd = 1/sqrt(var + eps).
+  // rstd_out (may be NULL): [images, groups].
+  void (*group_norm)(const void *x, void *y, void *rstd_out, int64_t images, int64_t positions,
+                     int64_t channels, int64_t groups, double eps);
+  // dx = rstd * (dy - mean(dy) - y * mean(dy * y)), means over the group; y and rstd are the forward's.
+  void (*group_norm_gradient)(const void *y, const void *rstd, const void *dy, void *dx, int64_t images,
+                              int64_t positions, int64_t channels, int64_t groups);
+
+  // loss[row] = logsumexp(x[row, :]) - x[row, label[row]];  dx = dy[row] * (softmax(x[row, :]) - onehot(label)).
+  // A label outside [0, classes) gives NaN in that row.
+  void (*softmax_cross_entropy)(const void *x, const int32_t *label, void *loss, int64_t rows, int64_t classes);
+  void (*softmax_cross_entropy_gradient)(const void *x, const int32_t *label, const void *dy, void *dx,
+                                         int64_t rows, int64_t classes);
+
+  // --- Solver kernels; each is one pass over memory. terms <= 32; zero weights are skipped by the caller. ---
+  // dst = base + sum_i w[i] * k[i] (base may be NULL: taken as zero; dst may be base).
+  void (*combine)(void *dst, const void *base, const double *w, const void *const *k, int32_t terms, ptrdiff_t n);
+  // Sum over i of ((sum_j w[j]*k[j][i]) / (atol + rtol*max(|y0[i]|, |y1[i]|)))^2, accumulated in double, fixed tree.
+  double (*error_norm2)(const void *y0, const void *y1, const double *w, const void *const *k, int32_t terms,
+                        double atol, double rtol, ptrdiff_t n);
+  // Sum of (x[i] / (atol + rtol*|scale[i]|))^2: the norm of Hairer's initial step.
+  double (*scaled_norm2)(const void *x, const void *scale, double atol, double rtol, ptrdiff_t n);
+  double (*dot)(const void *a, const void *b, ptrdiff_t n); // in double, fixed tree
+  int32_t (*all_finite)(const void *x, ptrdiff_t n);        // 1 when every element is finite
+} nk_kernels;
+
+// The table in force for this dtype (the best the machine has, or the forced one).
+const nk_kernels *nk_kernels_get(nk_dtype dtype);
+// The table of one instruction set, or NULL where this machine cannot run it.
+const nk_kernels *nk_kernels_for(nk_isa isa, nk_dtype dtype);
+nk_isa nk_isa_best(void);
+nk_isa nk_isa_current(void);
+// Forces an instruction set for the whole process: for tests and benchmarks, before any program is compiled.
+// NK_INVALID_ARGUMENT where the machine cannot run it.
+nk_status nk_isa_force(nk_isa isa);
+
+// Counter-based random bits, Philox4x32-10 (Salmon et al., SC11): word i of the stream `key`.
+// Element i of every fill below depends on (key, i) only; `first` is the index of out[0].
+void nk_random_bits(const uint32_t key[2], uint64_t first, uint32_t *out, int64_t n);
+// Uniform on [0, 1) with 24 (f32) or 53 (f64) random bits; standard normal by Box-Muller on two such words.
+void nk_random_uniform(nk_dtype dtype, const uint32_t key[2], uint64_t first, void *out, int64_t n);
+void nk_random_normal(nk_dtype dtype, const uint32_t key[2], uint64_t first, void *out, int64_t n);
+
+#endif

@@ -1,0 +1,100 @@
+// Explicit Runge-Kutta solves and their gradients, as instructions of a program.
+//
+// The state is `lanes` rows of `dim` elements. All lanes share one step-size controller (its error norm is the
+// root mean square over all lanes and components); with fixed steps lanes do not meet at all, and a block of lanes is
+// integrated from the first time to the last in cache. Time is double. Times are times[0..<time_count],
+// strictly monotone in either direction; the state at every one of them is saved, by dense output where a step
+// passes over it; the last one is hit exactly.
+#ifndef NK_ODE_H
+#define NK_ODE_H
+
+#include "nk_program.h"
+
+#define NK_MAX_STAGES 16
+#define NK_MAX_DENSE_DEGREE 8
+
+// Explicit method. Stage i: k[i] = f(t + c[i] h, y + h sum_j a[i*stages + j] k[j]).  y1 = y + h sum b[i] k[i].
+// Dense output at t + x h: y + h sum_i (sum_{d=1..degree} dense[i*degree + d-1] x^d) k[i]. A method without an
+// interpolant of its own has dense stages: stages in [step_stages, stages) are evaluated only where a save time lies
+// inside of the step (cubic Hermite needs f(t+h, y1)); for an FSAL method the last step stage is f(t+h, y1) itself.
+typedef struct nk_tableau {
+  int32_t stages, step_stages, order, embedded_order; // embedded_order 0: no error estimate
+  int32_t fsal;                                       // k[step_stages-1] of a step is k[0] of the next
+  int32_t dense_degree;
+  double a[NK_MAX_STAGES * NK_MAX_STAGES], b[NK_MAX_STAGES], c[NK_MAX_STAGES];
+  double b_error[NK_MAX_STAGES];                      // b - b_hat
+  double dense[NK_MAX_STAGES * NK_MAX_DENSE_DEGREE];
+} nk_tableau;
+
+// h_new = h * clip(safety * err^-alpha * err_prev^beta, min_factor, max_factor), alpha = i_coefficient/(q+1) ... in
+// full: factor = safety * err^(-(i+p)/k) * err_prev^(p/k), k = embedded_order + 1. p = 0: the I controller. After a
+// rejection the factor is at most 1. err == 0 gives max_factor.
+typedef struct nk_controller {
+  int32_t adaptive;
+  double rtol, atol;
+  double i, p, safety, min_factor, max_factor;
+  double first_step;      // <= 0: Hairer, Norsett, Wanner I, II.4 (two evaluations)
+  double min_step, max_step; // max_step <= 0: none
+  int64_t max_steps;      // accepted and rejected together
+  // Fixed steps: either step > 0 (last one shortened to end at times' end), or steps_per_interval > 0 equal steps
+  // between neighbouring save times.
+  double step;
+  int64_t steps_per_interval;
+} nk_controller;
+
+typedef enum NK_CLOSED_ENUM nk_sensitivity { NK_SENSITIVITY_EXACT, NK_SENSITIVITY_BACKSOLVE } nk_sensitivity;
+
+// Statistics, doubles, one row per controller (here: one row).
+#define NK_ODE_STATISTICS 8
+enum {
+  NK_STAT_STATUS,
+  NK_STAT_EVALUATIONS,     // of the field, as a solver's user counts them: once for all lanes
+  NK_STAT_ACCEPTED,
+  NK_STAT_REJECTED,
+  NK_STAT_LAST_STEP,
+  NK_STAT_CHECKPOINTS,     // states kept in the tape
+  NK_STAT_RECOMPUTED,      // forward evaluations repeated for the gradient
+  NK_STAT_REACHED          // the last time reached
+};
+
+// The programs a solve calls. Arguments in order:
+//   field          in: t, y, captures...                  out: dy
+//   field_forward  in: t, y, captures...                  out: dy   (and NK_SPACE_RESIDUAL)
+//   field_backward in: t, y, captures..., ct_dy           out: ct_y, ct of the lane captures in order (reads RESIDUAL)
+//   field_vjp      in: t, y, captures..., ct_dy           out: dy, ct_y, ct of the lane captures in order
+// t is one scalar of the state's dtype; y, dy, ct_y have lanes. field_backward and field_vjp leave the cotangents of t
+// and of the captures without lanes in the accumulators of their body region; acc pieces are in the order t, then
+// those captures in order. (Their nk_accumulator.buffer is unused.)
+struct nk_ode {
+  const nk_tableau *tableau;
+  nk_controller controller;
+  nk_sensitivity sensitivity;
+  nk_dtype dtype;
+  int64_t lanes, dim;
+  int32_t time_count;
+  int32_t capture_count;
+  const int32_t *capture_has_lanes;   // per capture
+  const int64_t *capture_elements;    // per capture; per lane where it has lanes
+  const nk_program *field, *field_forward, *field_backward, *field_vjp; // only what is needed is set
+  // .exact: the tape holds up to `checkpoints` states y_n; when a solve takes more steps, every second one is
+  // dropped and the stride doubles, and the gradient integrates again between them (recursively where needed).
+  int64_t checkpoints;
+  // Operands, buffer ids of the program that holds the instruction (the instruction's in/out are unused):
+  //   NK_OP_ODE:          y0, times (f64), captures -> states [time_count, lanes, dim], statistics, tape (or -1)
+  //   NK_OP_ODE_GRADIENT: the same y0, times, captures, states, tape (exact), ct_states
+  //                       -> ct_y0, ct_times (f64 [time_count]), ct_captures (-1: not wanted), gradient_statistics
+  int32_t y0, times, states, statistics, tape;
+  int32_t ct_states, ct_y0, ct_times, gradient_statistics;
+  const int32_t *captures, *ct_captures;
+};
+
+// Bytes of the opaque tape buffer.
+int64_t nk_ode_tape_bytes(const nk_ode *ode);
+// Workspace of the instruction (solver scratch, the field programs' arenas, blocks and accumulators).
+int64_t nk_ode_workspace_bytes(const nk_ode *ode, nk_opcode op, int32_t threads);
+nk_status nk_ode_execute(const nk_instr *instr, const nk_frame *frame, char *workspace);
+
+// Meaning of time gradients (.exact): the accepted steps are frozen as fractions of [times.first, times.last], so
+// t_n = t0 + s_n (t1 - t0); save times inside of a step move the point where the dense output is read.
+
+#endif
