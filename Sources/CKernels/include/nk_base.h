@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #define NK_CLOSED_ENUM __attribute__((enum_extensibility(closed)))
+// Names that Swift sees: an X-macro line is then the only place an operation is spelled.
+#define NK_SWIFT_NAME(text) __attribute__((swift_name(text)))
 #define NK_MAX_RANK 8
 
 // X(enumerator, help text): what a function of this library can answer. Success is zero.
@@ -84,8 +86,8 @@ typedef enum NK_CLOSED_ENUM nk_isa {
   X(NK_SELECT, "select", 3, 1)                                                                                 \
   X(NK_FMA, "fma", 3, 2)
 
-typedef enum NK_CLOSED_ENUM nk_ewise {
-#define NK_X(name, text, arity, flops) name,
+typedef enum NK_CLOSED_ENUM NK_SWIFT_NAME("Elementwise") nk_ewise {
+#define NK_X(name, text, arity, flops) name NK_SWIFT_NAME(text),
   NK_EWISE_LIST(NK_X)
 #undef NK_X
 } nk_ewise;
@@ -97,7 +99,10 @@ enum {
 #undef NK_X
 };
 
-typedef enum NK_CLOSED_ENUM nk_reduction { NK_REDUCE_SUM, NK_REDUCE_MAX } nk_reduction;
+typedef enum NK_CLOSED_ENUM NK_SWIFT_NAME("Reduction") nk_reduction {
+  NK_REDUCE_SUM NK_SWIFT_NAME("sum"),
+  NK_REDUCE_MAX NK_SWIFT_NAME("max")
+} nk_reduction;
 
 const char *nk_status_help(nk_status status);
 const char *nk_isa_name(nk_isa isa);

@@ -40,6 +40,7 @@ typedef struct nk_controller {
   // between neighbouring save times.
   double step;
   int64_t steps_per_interval;
+  int64_t error_components; // the first so many components of a lane enter the error norm (and the initial step); 0: all
 } nk_controller;
 
 typedef enum NK_CLOSED_ENUM nk_sensitivity { NK_SENSITIVITY_EXACT, NK_SENSITIVITY_BACKSOLVE } nk_sensitivity;

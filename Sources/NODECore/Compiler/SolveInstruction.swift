@@ -1,0 +1,35 @@
+/// What the compiler has to know of a structured operation that integrates an ordinary differential equation.
+///
+/// Forward (`isGradient` false): operands [y0, times (float64), captures...], results [states [times, y0.shape...],
+/// statistics (float64 [1, 8]), tape (opaque: int32 [0], sized by the kernels)].
+/// Gradient: operands [y0, times, captures..., states, tape, ct_states], results [ct_y0, ct_times (float64 [times]),
+/// ct_captures..., statistics].
+package protocol SolveLowerable: StructuredOperation {
+  var solve: SolveInstruction { get }
+}
+
+package struct SolveInstruction: Sendable {
+  package enum Sensitivity: Sendable, Hashable {
+    /// Up to this many states are kept; the gradient recomputes the rest.
+    case exact(checkpoints: Int)
+    case backsolve
+  }
+
+  /// Parameters t (scalar of y's dtype), y, captures...; output dy.
+  package var field: GraphBody
+  package var tableau: TableauCoefficients
+  package var controller: ControllerParameters
+  package var sensitivity: Sensitivity
+  package var isGradient: Bool
+
+  package init(
+    field: GraphBody, tableau: TableauCoefficients, controller: ControllerParameters, sensitivity: Sensitivity,
+    isGradient: Bool
+  ) {
+    self.field = field
+    self.tableau = tableau
+    self.controller = controller
+    self.sensitivity = sensitivity
+    self.isGradient = isGradient
+  }
+}

@@ -1,0 +1,51 @@
+/// The extents of a tensor, outermost first. Row-major; `[]` is a scalar.
+public struct Shape: Sendable, Hashable, ExpressibleByArrayLiteral, CustomStringConvertible {
+  public let dimensions: [Int]
+
+  public init(_ dimensions: [Int]) {
+    precondition(
+      dimensions.allSatisfy { $0 >= 0 }, "Shape: extents must not be negative, got \(dimensions)")
+    precondition(dimensions.count <= Shape.maximumRank, "Shape: rank \(dimensions.count) is above 8")
+    self.dimensions = dimensions
+  }
+
+  public init(arrayLiteral elements: Int...) { self.init(elements) }
+
+  public static let maximumRank = 8
+
+  public var rank: Int { dimensions.count }
+  public var count: Int { dimensions.reduce(1, *) }
+  public subscript(axis: Int) -> Int { dimensions[axis] }
+
+  /// Row-major strides in elements.
+  public var strides: [Int] {
+    var strides = [Int](repeating: 1, count: rank)
+    for axis in stride(from: rank - 2, through: 0, by: -1) {
+      strides[axis] = strides[axis + 1] * dimensions[axis + 1]
+    }
+    return strides
+  }
+
+  /// The axis counted from the front; negative ones count from the back (-1 is the last).
+  public func normalized(axis: Int, _ operation: String) -> Int {
+    let front = axis < 0 ? axis + rank : axis
+    precondition(
+      front >= 0 && front < rank, "\(operation): axis \(axis) is outside of shape \(self)")
+    return front
+  }
+
+  /// The shape that both broadcast to by the usual rule (aligned at the last axis, extents equal or 1), or nil.
+  public func broadcast(with other: Shape) -> Shape? {
+    let rank = max(self.rank, other.rank)
+    var result = [Int](repeating: 1, count: rank)
+    for back in 1...max(rank, 1) where back <= rank {
+      let a = back <= self.rank ? self[self.rank - back] : 1
+      let b = back <= other.rank ? other[other.rank - back] : 1
+      guard a == b || a == 1 || b == 1 else { return nil }
+      result[rank - back] = a == 1 ? b : a
+    }
+    return Shape(result)
+  }
+
+  public var description: String { "[" + dimensions.map(String.init).joined(separator: ", ") + "]" }
+}
