@@ -1,0 +1,49 @@
+# One command each: `make test` and `make bench` do their own set-up.
+SHELL := /bin/bash
+SWIFT ?= swift
+FULL ?=
+ARGS ?=
+CONFIGURATION ?= release
+SANITIZED := --disable-xctest --scratch-path .build/sanitize
+
+.PHONY: all setup build test test-debug bench mnist lint format docs sanitize perf-check clean help
+
+all: build
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## install the system libraries when they are missing
+	@scripts/setup.sh
+
+build: setup ## the library, release
+	$(SWIFT) build -c release
+
+test: setup ## all tests: release for the numerics, debug for the bounds checks
+	$(SWIFT) test -c release -Xswiftc -enable-testing --disable-xctest --scratch-path .build/test
+	$(SWIFT) test --package-path Benchmarks -c release -Xswiftc -enable-testing --disable-xctest
+
+test-debug: setup ## the same tests with bounds and overflow checks
+	$(SWIFT) test --disable-xctest
+
+bench: setup ## the main job: ODE-Net against ResNet on MNIST (FULL=1: the whole table)
+	$(SWIFT) run --package-path Benchmarks -c release nde-bench odenet-vs-resnet $(if $(FULL),--full) $(ARGS)
+
+mnist: ## download MNIST into data/mnist, checksums verified
+	@scripts/mnist.sh data/mnist
+
+lint: ## format, layers, file lengths, exported C symbols
+	@scripts/lint.sh
+
+format: ## rewrite the sources in the house style
+	$(SWIFT) format -i -p -r Sources Tests Benchmarks/Sources Benchmarks/Tests Examples Package.swift Benchmarks/Package.swift
+
+docs: ## the DocC documentation, into .build/docs
+	@scripts/docs.sh
+
+sanitize: setup ## the tests under the address + undefined-behaviour and the thread sanitizers
+	$(SWIFT) test $(SANITIZED)-address --sanitize=address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
+	$(SWIFT) test $(SANITIZED)-thread --sanitize=thread
+
+clean: ## remove everything that was built
+	rm -rf .build Benchmarks/.build
