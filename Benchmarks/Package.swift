@@ -1,0 +1,25 @@
+// swift-tools-version: 6.2
+// The benchmark runner is a package of its own, so that clients of the library never resolve what it depends on.
+import PackageDescription
+
+let package = Package(
+  name: "Benchmarks",
+  dependencies: [
+    .package(name: "NODECore", path: ".."),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .target(
+      name: "RunnerSupport", dependencies: ["CZlib", .product(name: "NODECore", package: "NODECore")]),
+    .executableTarget(
+      name: "nde-bench",
+      dependencies: [
+        "RunnerSupport", .product(name: "NODECore", package: "NODECore"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .testTarget(name: "RunnerSupportTests", dependencies: ["RunnerSupport"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,9 @@
+import ArgumentParser
+
+@main
+struct NDEBench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "nde-bench",
+    abstract: "Benchmarks of neural differential equations on CPUs.",
+    subcommands: [])
+}
