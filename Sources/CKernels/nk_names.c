@@ -12,17 +12,22 @@ static const char *const isa_names[] = {
 #undef NK_X
 };
 static const char *const ewise_names[] = {
-#define NK_X(name, text, arity, flops) [name] = text,
+#define NK_X(name, text, arity, flops, ulp) [name] = text,
     NK_EWISE_LIST(NK_X)
 #undef NK_X
 };
 static const int32_t ewise_arities[] = {
-#define NK_X(name, text, arity, flops) [name] = arity,
+#define NK_X(name, text, arity, flops, ulp) [name] = arity,
     NK_EWISE_LIST(NK_X)
 #undef NK_X
 };
 static const int32_t ewise_flop_counts[] = {
-#define NK_X(name, text, arity, flops) [name] = flops,
+#define NK_X(name, text, arity, flops, ulp) [name] = flops,
+    NK_EWISE_LIST(NK_X)
+#undef NK_X
+};
+static const double ewise_ulp_bounds[] = {
+#define NK_X(name, text, arity, flops, ulp) [name] = ulp,
     NK_EWISE_LIST(NK_X)
 #undef NK_X
 };
@@ -37,4 +42,5 @@ const char *nk_isa_name(nk_isa isa) { return isa_names[isa]; }
 const char *nk_ewise_name(nk_ewise op) { return ewise_names[op]; }
 int32_t nk_ewise_arity(nk_ewise op) { return ewise_arities[op]; }
 int32_t nk_ewise_flops(nk_ewise op) { return ewise_flop_counts[op]; }
+double nk_ewise_ulp_bound(nk_ewise op) { return ewise_ulp_bounds[op]; }
 const char *nk_opcode_name(nk_opcode op) { return opcode_names[op]; }

@@ -46,55 +46,56 @@ typedef enum NK_CLOSED_ENUM nk_isa {
 } nk_isa;
 #define NK_ISA_COUNT 4
 
-// X(enumerator, printed name, arity, flops charged per element).
+// X(enumerator, printed name, arity, flops charged per element, bound of the error in ulp for both types).
+// DTANH and DSIGMOID: in ulp of the larger of result and 1 (they cancel by nature).
 // Comparisons give 1 or 0 in the operands' own type. SELECT(m, a, b) is a where m != 0, else b.
 // STEP is 1 where x > 0, else 0. SIGN(0) is 0. FMA(a, b, c) = a*b + c, rounded once.
 // MIN and MAX propagate NaN. MAX's tie goes to the first argument.
 // DTANH(y) = 1 - y*y and DSIGMOID(y) = y*(1-y) take the activation's *output*.
 #define NK_EWISE_LIST(X)                                                                                       \
-  X(NK_NEG, "neg", 1, 1)                                                                                       \
-  X(NK_ABS, "abs", 1, 1)                                                                                       \
-  X(NK_SIGN, "sign", 1, 1)                                                                                     \
-  X(NK_STEP, "step", 1, 1)                                                                                     \
-  X(NK_RECIPROCAL, "reciprocal", 1, 1)                                                                         \
-  X(NK_SQUARE, "square", 1, 1)                                                                                 \
-  X(NK_SQRT, "sqrt", 1, 1)                                                                                     \
-  X(NK_RSQRT, "rsqrt", 1, 2)                                                                                   \
-  X(NK_EXP, "exp", 1, 10)                                                                                      \
-  X(NK_EXPM1, "expm1", 1, 12)                                                                                  \
-  X(NK_LOG, "log", 1, 10)                                                                                      \
-  X(NK_LOG1P, "log1p", 1, 12)                                                                                  \
-  X(NK_TANH, "tanh", 1, 14)                                                                                    \
-  X(NK_SIGMOID, "sigmoid", 1, 12)                                                                              \
-  X(NK_SOFTPLUS, "softplus", 1, 20)                                                                            \
-  X(NK_SIN, "sin", 1, 14)                                                                                      \
-  X(NK_COS, "cos", 1, 14)                                                                                      \
-  X(NK_RELU, "relu", 1, 1)                                                                                     \
-  X(NK_FLOOR, "floor", 1, 1)                                                                                   \
-  X(NK_DTANH, "dtanh", 1, 2)                                                                                   \
-  X(NK_DSIGMOID, "dsigmoid", 1, 2)                                                                             \
-  X(NK_ADD, "add", 2, 1)                                                                                       \
-  X(NK_SUB, "subtract", 2, 1)                                                                                  \
-  X(NK_MUL, "multiply", 2, 1)                                                                                  \
-  X(NK_DIV, "divide", 2, 1)                                                                                    \
-  X(NK_POW, "pow", 2, 25)                                                                                      \
-  X(NK_MIN, "minimum", 2, 1)                                                                                   \
-  X(NK_MAX, "maximum", 2, 1)                                                                                   \
-  X(NK_GT, "greater", 2, 1)                                                                                    \
-  X(NK_GE, "greaterOrEqual", 2, 1)                                                                             \
-  X(NK_EQ, "equal", 2, 1)                                                                                      \
-  X(NK_SELECT, "select", 3, 1)                                                                                 \
-  X(NK_FMA, "fma", 3, 2)
+  X(NK_NEG, "neg", 1, 1, 0.5)                                                                                       \
+  X(NK_ABS, "abs", 1, 1, 0.5)                                                                                       \
+  X(NK_SIGN, "sign", 1, 1, 0.5)                                                                                     \
+  X(NK_STEP, "step", 1, 1, 0.5)                                                                                     \
+  X(NK_RECIPROCAL, "reciprocal", 1, 1, 0.5)                                                                         \
+  X(NK_SQUARE, "square", 1, 1, 0.5)                                                                                 \
+  X(NK_SQRT, "sqrt", 1, 1, 0.5)                                                                                     \
+  X(NK_RSQRT, "rsqrt", 1, 2, 2)                                                                                   \
+  X(NK_EXP, "exp", 1, 10, 1.5)                                                                                      \
+  X(NK_EXPM1, "expm1", 1, 12, 2)                                                                                  \
+  X(NK_LOG, "log", 1, 10, 1)                                                                                      \
+  X(NK_LOG1P, "log1p", 1, 12, 3)                                                                                  \
+  X(NK_TANH, "tanh", 1, 14, 3)                                                                                    \
+  X(NK_SIGMOID, "sigmoid", 1, 12, 3)                                                                              \
+  X(NK_SOFTPLUS, "softplus", 1, 20, 3)                                                                            \
+  X(NK_SIN, "sin", 1, 14, 2)                                                                                      \
+  X(NK_COS, "cos", 1, 14, 2)                                                                                      \
+  X(NK_RELU, "relu", 1, 1, 0.5)                                                                                     \
+  X(NK_FLOOR, "floor", 1, 1, 0.5)                                                                                   \
+  X(NK_DTANH, "dtanh", 1, 2, 1)                                                                                   \
+  X(NK_DSIGMOID, "dsigmoid", 1, 2, 1)                                                                             \
+  X(NK_ADD, "add", 2, 1, 0.5)                                                                                       \
+  X(NK_SUB, "subtract", 2, 1, 0.5)                                                                                  \
+  X(NK_MUL, "multiply", 2, 1, 0.5)                                                                                  \
+  X(NK_DIV, "divide", 2, 1, 0.5)                                                                                    \
+  X(NK_POW, "pow", 2, 25, 2)                                                                                      \
+  X(NK_MIN, "minimum", 2, 1, 0.5)                                                                                   \
+  X(NK_MAX, "maximum", 2, 1, 0.5)                                                                                   \
+  X(NK_GT, "greater", 2, 1, 0.5)                                                                                    \
+  X(NK_GE, "greaterOrEqual", 2, 1, 0.5)                                                                             \
+  X(NK_EQ, "equal", 2, 1, 0.5)                                                                                      \
+  X(NK_SELECT, "select", 3, 1, 0.5)                                                                                 \
+  X(NK_FMA, "fma", 3, 2, 0.5)
 
 typedef enum NK_CLOSED_ENUM NK_SWIFT_NAME("Elementwise") nk_ewise {
-#define NK_X(name, text, arity, flops) name NK_SWIFT_NAME(text),
+#define NK_X(name, text, arity, flops, ulp) name NK_SWIFT_NAME(text),
   NK_EWISE_LIST(NK_X)
 #undef NK_X
 } nk_ewise;
 
 enum {
   NK_EWISE_COUNT = 0
-#define NK_X(name, text, arity, flops) +1
+#define NK_X(name, text, arity, flops, ulp) +1
   NK_EWISE_LIST(NK_X)
 #undef NK_X
 };
@@ -109,6 +110,7 @@ const char *nk_isa_name(nk_isa isa);
 const char *nk_ewise_name(nk_ewise op);
 int32_t nk_ewise_arity(nk_ewise op);
 int32_t nk_ewise_flops(nk_ewise op);
+double nk_ewise_ulp_bound(nk_ewise op);
 
 static inline int64_t nk_dtype_bytes(nk_dtype dtype) { return dtype == NK_F64 ? 8 : 4; }
 
