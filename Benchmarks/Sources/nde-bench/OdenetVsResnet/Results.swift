@@ -1,0 +1,84 @@
+import Foundation
+import RunnerSupport
+
+/// What one run of `odenet-vs-resnet` found; everything that is printed or drawn comes from here.
+struct Results: Codable {
+  struct Budget: Codable, Equatable {
+    var data: String
+    var trainImages: Int, testImages: Int
+    var epochs: Int, batch: Int
+    var channels: Int
+    var seed: UInt64
+    var isFull: Bool
+  }
+
+  /// One epoch of one model.
+  struct Epoch: Codable {
+    var epoch: Int
+    var meanLoss: Double
+    var testErrors: Int
+    var seconds: Double
+    var forwardEvaluations: Double
+    var backwardEvaluations: Double
+  }
+
+  /// Integrating 0 -> T -> 0: the relative error of the state that comes back.
+  struct Reconstruction: Codable {
+    var tolerance: Double
+    var relativeError: Double
+    /// The first tolerance (in steps of 10) whose error is below 1 %, with the evaluations it takes; nil: none tried did.
+    var passingTolerance: Double?
+    var passingError: Double?
+    var passingEvaluations: Double?
+  }
+
+  struct Row: Codable {
+    var name: String
+    var parameters: Int
+    var plannedBytes: Int
+    var peakBytes: Int?
+    var epochs: [Epoch]
+    var reconstruction: Reconstruction?
+    var isComplete: Bool
+  }
+
+  struct ScalingPoint: Codable {
+    /// Blocks, or evaluations of the field per solve.
+    var size: Int
+    var plannedBytes: Int
+    var peakBytes: Int?
+    var milliseconds: Double
+  }
+
+  struct Scaling: Codable {
+    var name: String
+    /// "blocks" or "evaluations".
+    var unit: String
+    var points: [ScalingPoint]
+
+    var memoryExponent: Double { growthExponent(points.map { (Double($0.size), Double($0.plannedBytes)) }) }
+    var timeExponent: Double { growthExponent(points.map { (Double($0.size), $0.milliseconds) }) }
+    /// Largest planned bytes over smallest, less one.
+    var memorySpread: Double {
+      let bytes = points.map { Double($0.plannedBytes) }
+      guard let low = bytes.min(), let high = bytes.max(), low > 0 else { return 0 }
+      return high / low - 1
+    }
+  }
+
+  var machine: Machine
+  var budget: Budget
+  var rows: [Row] = []
+  var scaling: [Scaling] = []
+  var isInterrupted = false
+
+  static func load(_ path: String) throws -> Results {
+    try JSONDecoder().decode(Results.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+  }
+
+  func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+  }
+}
