@@ -1,0 +1,13 @@
+// What a register tile does with the sums it has formed, for all instruction sets and element types.
+#ifndef NK_TILE_H
+#define NK_TILE_H
+typedef enum nk_tile_mode {
+  NK_TILE_ASSIGN,   // c = sum
+  NK_TILE_CONTINUE, // c = c + sum, as one chain that an earlier block began
+  NK_TILE_ADD       // c += scale * sum
+} nk_tile_mode;
+// Elements of k in one block: a panel's slice of 256 rows is 16 KB with 32-byte vectors, half of a first-level cache.
+#define NK_K_BLOCK 256
+// Rows that go through all panels before the next ones; a multiple of every table's tile height.
+#define NK_ROW_BLOCK 48
+#endif
