@@ -1,0 +1,120 @@
+/// Who decides the next step.
+public struct Controller: Sendable, Hashable {
+  /// How the factor of the step follows from the scaled error e of this step and e' of the one before, with k the
+  /// order of the embedded solution plus one.
+  public enum Law: Sendable, Hashable {
+    /// e^(-1/k): the deadbeat law, what torchdiffeq and diffrax do by default.
+    case integral
+    /// e^(-0.7/k) e'^(0.4/k): fewer rejections where stability limits the step
+    /// (Gustafsson, ACM Trans. Math. Softw. 17 (1991) 533, section 4; Hairer, Wanner II, IV.2).
+    case proportionalIntegral
+    /// e^(-(i + p)/k) e'^(p/k).
+    case gains(i: Double, p: Double)
+
+    var gains: (i: Double, p: Double) {
+      switch self {
+      case .integral: (1, 0)
+      case .proportionalIntegral: (0.3, 0.4)
+      case .gains(let i, let p): (i, p)
+      }
+    }
+  }
+
+  /// nil: adaptive where the method estimates its error, else one step per interval (what torchdiffeq does).
+  let parameters: ControllerParameters?
+
+  /// Adaptive with the default tolerances where the method estimates its error, else one step from each save time to
+  /// the next.
+  public static let automatic = Controller(parameters: nil)
+
+  /// Steps of this size, the last one shortened to end at the last time. The sign does not matter.
+  public static func fixed(step: Double) -> Controller {
+    precondition(
+      step.isFinite && step != 0, "Controller.fixed: the step must be finite and not zero, got \(step)")
+    var parameters = ControllerParameters()
+    parameters.isAdaptive = false
+    parameters.step = abs(step)
+    return Controller(parameters: parameters)
+  }
+
+  /// So many equal steps from each save time to the next.
+  public static func fixed(stepsPerInterval: Int) -> Controller {
+    precondition(
+      stepsPerInterval > 0, "Controller.fixed: at least one step per interval, got \(stepsPerInterval)")
+    var parameters = ControllerParameters()
+    parameters.isAdaptive = false
+    parameters.stepsPerInterval = stepsPerInterval
+    return Controller(parameters: parameters)
+  }
+
+  /// Steps that keep the local error, a root mean square over all components of error / (atol + rtol |y|), below 1.
+  ///
+  /// The defaults 1e-6 are what single precision still resolves; torchdiffeq's (1e-7, 1e-9) lie below its round-off.
+  /// - Parameters:
+  ///   - firstStep: nil: chosen by Hairer, Norsett and Wanner's rule (I, II.4), at two evaluations.
+  ///   - factors: bounds of the change from one step to the next.
+  ///   - minimumStep: below it the solve ends with `stepUnderflow`.
+  ///   - maxSteps: accepted and rejected together.
+  public static func adaptive(
+    rtol: Double = 1e-6, atol: Double = 1e-6, law: Law = .integral, safety: Double = 0.9,
+    factors: ClosedRange<Double> = 0.2...10, firstStep: Double? = nil, minimumStep: Double = 0,
+    maximumStep: Double? = nil, maxSteps: Int = 100_000
+  ) -> Controller {
+    func require(_ condition: Bool, _ rule: String, _ value: Any) {
+      precondition(condition, "Controller.adaptive: \(rule), got \(value)")
+    }
+    requireTolerances(rtol, atol, "Controller.adaptive")
+    require(safety > 0 && safety <= 1, "safety must be in (0, 1]", safety)
+    require(
+      factors.lowerBound > 0 && factors.lowerBound < 1 && factors.upperBound > 1, "factors must lie around 1",
+      factors)
+    require(firstStep.map { $0.isFinite && $0 != 0 } ?? true, "firstStep must not be 0", firstStep ?? 0)
+    require(minimumStep.isFinite && minimumStep >= 0, "minimumStep must not be negative", minimumStep)
+    require(
+      maximumStep.map { $0 > minimumStep } ?? true, "maximumStep must be above minimumStep", maximumStep ?? 0)
+    require(maxSteps > 0, "maxSteps must be positive", maxSteps)
+    var parameters = ControllerParameters()
+    parameters.rtol = rtol
+    parameters.atol = atol
+    (parameters.i, parameters.p) = law.gains
+    parameters.safety = safety
+    parameters.minimumFactor = factors.lowerBound
+    parameters.maximumFactor = factors.upperBound
+    parameters.firstStep = abs(firstStep ?? 0)
+    parameters.minimumStep = minimumStep
+    parameters.maximumStep = maximumStep ?? 0
+    parameters.maximumSteps = maxSteps
+    return Controller(parameters: parameters)
+  }
+
+  static func requireTolerances(_ rtol: Double, _ atol: Double, _ operation: String) {
+    precondition(
+      rtol.isFinite && atol.isFinite && rtol >= 0 && atol >= 0 && rtol + atol > 0,
+      "\(operation): tolerances must not be negative nor both zero, got rtol \(rtol), atol \(atol)")
+  }
+
+  /// The parameters for a method, with what a call of `odeint` says itself taking precedence.
+  func resolved(for method: Method, rtol: Double?, atol: Double?, maxSteps: Int?) -> ControllerParameters {
+    var result: ControllerParameters
+    if let parameters {
+      result = parameters
+    } else {
+      result = ControllerParameters()
+      result.isAdaptive = method.isAdaptive
+      if !method.isAdaptive { result.stepsPerInterval = 1 }
+    }
+    precondition(
+      !result.isAdaptive || method.isAdaptive,
+      "odeint: \(method) has no error estimate, so its steps cannot adapt; use .fixed(step:), "
+        + ".fixed(stepsPerInterval:) or one of "
+        + Method.all.filter(\.isAdaptive).map(\.name).joined(separator: ", "))
+    if let rtol { result.rtol = rtol }
+    if let atol { result.atol = atol }
+    Controller.requireTolerances(result.rtol, result.atol, "odeint")
+    if let maxSteps {
+      precondition(maxSteps > 0, "odeint: maxSteps must be positive, got \(maxSteps)")
+      result.maximumSteps = maxSteps
+    }
+    return result
+  }
+}
