@@ -1,21 +1,3 @@
-/// The type of a tensor's elements, as the untyped graph sees it.
-public enum DType: Sendable, Hashable, CaseIterable {
-  case float32, float64, int32
-
-  /// Bytes of one element.
-  public var byteCount: Int { self == .float64 ? 8 : 4 }
-  /// Whether derivatives exist in this type.
-  public var isFloating: Bool { self != .int32 }
-  /// Unit round-off distance of the type (the ulp of 1); 0 for integers.
-  public var ulpOfOne: Double {
-    switch self {
-    case .float32: Double(Float.ulpOfOne)
-    case .float64: Double.ulpOfOne
-    case .int32: 0
-    }
-  }
-}
-
 /// A type that tensors can hold.
 public protocol TensorScalar: BitwiseCopyable, Sendable, Hashable, Comparable {
   static var dtype: DType { get }

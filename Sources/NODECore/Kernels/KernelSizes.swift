@@ -1,0 +1,15 @@
+import CKernels
+
+/// Sizes that only the kernels know and the memory plan needs.
+package enum KernelSizes {
+  /// Bytes of a packed right-hand operand [k, n].
+  package static func packedBytes(_ dtype: DType, k: Int, n: Int) -> Int {
+    Int(nk_kernels_get(dtype.kernel).pointee.packed_bytes(Int64(k), Int64(n)))
+  }
+
+  /// Largest number of registers and operands of one `ElementwiseCode`.
+  package static let maximumRegisters = Int(NK_VM_REGISTERS)
+  package static let maximumOperands = Int(NK_VM_OPERANDS)
+  /// Where buffers should start, in bytes: a cache line, which is also the widest vector.
+  package static let alignment = 64
+}
