@@ -1,0 +1,27 @@
+// Comparisons give masks: 1 where true, 0 elsewhere, in the operands' own element type. Shapes broadcast. Every comparison
+// with NaN is false. Masks have no derivative.
+
+infix operator .> : ComparisonPrecedence
+infix operator .>= : ComparisonPrecedence
+infix operator .< : ComparisonPrecedence
+infix operator .<= : ComparisonPrecedence
+infix operator .== : ComparisonPrecedence
+
+extension Tensor where Scalar: FloatingScalar {
+  public static func .> (a: Tensor, b: Tensor) -> Tensor { apply(.greater, a, b) }
+  public static func .>= (a: Tensor, b: Tensor) -> Tensor { apply(.greaterOrEqual, a, b) }
+  public static func .< (a: Tensor, b: Tensor) -> Tensor { apply(.greater, b, a) }
+  public static func .<= (a: Tensor, b: Tensor) -> Tensor { apply(.greaterOrEqual, b, a) }
+  public static func .== (a: Tensor, b: Tensor) -> Tensor { apply(.equal, a, b) }
+}
+
+/// `a` where the mask is not zero, else `b`; shapes broadcast. The branch that is not taken receives a zero gradient, even
+/// where its own derivative is not finite.
+public func `where`<Scalar: FloatingScalar>(
+  _ mask: Tensor<Scalar>, _ a: Tensor<Scalar>, _ b: Tensor<Scalar>
+) -> Tensor<Scalar> {
+  Tensor(Graph.broadcasting(.select, mask.value, a.value, b.value))
+}
+
+/// 1 - mask, for masks.
+public func not<Scalar: FloatingScalar>(_ mask: Tensor<Scalar>) -> Tensor<Scalar> { 1.0 - mask }

@@ -1,0 +1,41 @@
+// Elementwise functions: one free function each, one primitive each. Shapes broadcast where there are several operands.
+
+public func abs<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.abs, x) }
+/// -1, 0 or 1. Derivative zero.
+public func sign<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.sign, x) }
+/// 1 where x > 0, else 0. Derivative zero.
+public func step<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.step, x) }
+/// The largest integer not above x. Derivative zero.
+public func floor<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.floor, x) }
+public func reciprocal<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.reciprocal, x) }
+public func square<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.square, x) }
+public func sqrt<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.sqrt, x) }
+/// 1 / sqrt(x).
+public func rsqrt<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.rsqrt, x) }
+public func exp<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.exp, x) }
+/// exp(x) - 1 without cancellation.
+public func expm1<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.expm1, x) }
+/// The natural logarithm.
+public func log<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.log, x) }
+/// log(1 + x) without cancellation.
+public func log1p<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.log1p, x) }
+public func sin<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.sin, x) }
+public func cos<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.cos, x) }
+
+/// x to the power y. Where the exponent is a plain number 2, 1, 0 or -1, the square, x, 1 or the reciprocal.
+public func pow<S: FloatingScalar>(_ x: Tensor<S>, _ y: Tensor<S>) -> Tensor<S> { apply(.pow, x, y) }
+
+/// The larger of both; NaN where either is. The derivative at a tie goes to `a`.
+public func maximum<S: FloatingScalar>(_ a: Tensor<S>, _ b: Tensor<S>) -> Tensor<S> { apply(.maximum, a, b) }
+/// The smaller of both; NaN where either is. The derivative at a tie goes to `a`.
+public func minimum<S: FloatingScalar>(_ a: Tensor<S>, _ b: Tensor<S>) -> Tensor<S> { apply(.minimum, a, b) }
+
+/// a * b + c, rounded once.
+public func fma<S: FloatingScalar>(_ a: Tensor<S>, _ b: Tensor<S>, _ c: Tensor<S>) -> Tensor<S> {
+  Tensor(Graph.broadcasting(.fma, a.value, b.value, c.value))
+}
+
+/// x limited to [lower, upper].
+public func clamp<S: FloatingScalar>(_ x: Tensor<S>, _ lower: Tensor<S>, _ upper: Tensor<S>) -> Tensor<S> {
+  minimum(maximum(x, lower), upper)
+}

@@ -1,0 +1,73 @@
+/// An array of numbers with a shape, or the symbol of one.
+///
+/// A tensor is a value: a thin typed handle on an immutable node of an expression graph, free to copy and to send to other
+/// threads. Operations build the graph; reading `scalars` evaluates it. Inside of `gradient`, `compiled` or a solve the same
+/// code builds a program instead.
+public struct Tensor<Scalar: TensorScalar>: Sendable {
+  package let value: Value
+
+  package init(_ value: Value) {
+    precondition(value.dtype == Scalar.dtype, "Tensor: a \(value.type) is not a tensor of \(Scalar.self)")
+    self.value = value
+  }
+
+  /// `scalars` in row-major order. Traps where their number is not the shape's.
+  public init(_ scalars: [Scalar], shape: Shape) {
+    precondition(
+      scalars.count == shape.count, "Tensor: \(scalars.count) scalars do not fill the shape \(shape)")
+    self.init(Graph.constant(scalars, shape))
+  }
+
+  /// A vector [scalars.count].
+  public init(_ scalars: [Scalar]) { self.init(scalars, shape: [scalars.count]) }
+
+  /// A matrix [rows.count, columns]. Traps where the rows differ in length.
+  public init(_ rows: [[Scalar]]) {
+    let columns = rows.first?.count ?? 0
+    precondition(
+      rows.allSatisfy { $0.count == columns }, "Tensor: rows differ in length: \(rows.map(\.count))")
+    self.init(rows.flatMap { $0 }, shape: [rows.count, columns])
+  }
+
+  /// A tensor of rank 0.
+  public init(_ scalar: Scalar) { self.init(repeating: scalar, shape: []) }
+
+  /// `scalar` in every element.
+  public init(repeating scalar: Scalar, shape: Shape) {
+    self.init(Graph.splat(scalar.asDouble, TensorType(Scalar.dtype, shape)))
+  }
+
+  public static func zeros(_ shape: Shape) -> Tensor { Tensor(repeating: Scalar(0.0), shape: shape) }
+  public static func ones(_ shape: Shape) -> Tensor { Tensor(repeating: Scalar(1.0), shape: shape) }
+
+  /// [count]: 0, 1, ..., count - 1.
+  public static func iota(_ count: Int) -> Tensor { Tensor(Graph.iota(count, Scalar.dtype)) }
+
+  /// [n, n] with ones on the diagonal.
+  public static func identityMatrix(_ n: Int) -> Tensor {
+    let scalars = (0..<n * n).map { Scalar($0 / n == $0 % n ? 1.0 : 0.0) }
+    return Tensor(scalars, shape: [n, n])
+  }
+
+  public var shape: Shape { value.shape }
+  public var rank: Int { value.shape.rank }
+  /// The number of elements.
+  public var count: Int { value.shape.count }
+
+  /// The same numbers in another element type; conversion to integers rounds toward zero. Differentiable between
+  /// floating-point types.
+  public func converted<Other: TensorScalar>(to type: Other.Type) -> Tensor<Other> {
+    Tensor<Other>(value.converted(to: Other.dtype))
+  }
+}
+
+extension Tensor: ExpressibleByFloatLiteral where Scalar: FloatingScalar {
+  public init(floatLiteral value: Double) { self.init(Scalar(value)) }
+}
+
+extension Tensor: ExpressibleByIntegerLiteral {
+  public init(integerLiteral value: Int) { self.init(Scalar(Double(value))) }
+}
+
+/// The value of x, seen as a constant by every derivative.
+public func stopGradient<Scalar>(_ x: Tensor<Scalar>) -> Tensor<Scalar> { Tensor(x.value.stoppingGradient) }
