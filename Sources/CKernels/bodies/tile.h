@@ -10,4 +10,8 @@ typedef enum nk_tile_mode {
 #define NK_K_BLOCK 256
 // Rows that go through all panels before the next ones; a multiple of every table's tile height.
 #define NK_ROW_BLOCK 48
+// Columns of the left operand that a sum of outer products copies at once; likewise a multiple of every height.
+#define NK_STRIP_COLUMNS 48
+// What certainly stays in a first-level cache.
+#define NK_SMALL_BYTES 16384
 #endif
