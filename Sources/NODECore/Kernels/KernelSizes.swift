@@ -10,6 +10,8 @@ package enum KernelSizes {
   /// Largest number of registers and operands of one `ElementwiseCode`.
   package static let maximumRegisters = Int(NK_VM_REGISTERS)
   package static let maximumOperands = Int(NK_VM_OPERANDS)
+  /// Elements of one row of a solve's statistics.
+  package static let statistics = Int(NK_ODE_STATISTICS)
   /// Where buffers should start, in bytes: a cache line, which is also the widest vector.
   package static let alignment = 64
 }

@@ -1,0 +1,108 @@
+import CKernels
+
+/// How a run ended. Exhaustive over what the kernels can answer.
+public enum SolveStatus: Int, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+  case success
+  case maxSteps
+  case stepUnderflow
+  case nonFiniteField
+  case nonFiniteState
+  case outOfMemory
+  case invalidArgument
+  case cancelled
+
+  init(_ kernel: nk_status) {
+    self =
+      switch kernel {
+      case .NK_SUCCESS: .success
+      case .NK_MAX_STEPS: .maxSteps
+      case .NK_STEP_UNDERFLOW: .stepUnderflow
+      case .NK_NON_FINITE_FIELD: .nonFiniteField
+      case .NK_NON_FINITE_STATE: .nonFiniteState
+      case .NK_OUT_OF_MEMORY: .outOfMemory
+      case .NK_INVALID_ARGUMENT: .invalidArgument
+      case .NK_CANCELLED: .cancelled
+      }
+  }
+
+  var kernel: nk_status {
+    switch self {
+    case .success: .NK_SUCCESS
+    case .maxSteps: .NK_MAX_STEPS
+    case .stepUnderflow: .NK_STEP_UNDERFLOW
+    case .nonFiniteField: .NK_NON_FINITE_FIELD
+    case .nonFiniteState: .NK_NON_FINITE_STATE
+    case .outOfMemory: .NK_OUT_OF_MEMORY
+    case .invalidArgument: .NK_INVALID_ARGUMENT
+    case .cancelled: .NK_CANCELLED
+    }
+  }
+
+  /// The status of a row of a solve's statistics, where it is stored as a number.
+  package init?(statistic: Double) {
+    guard let raw = Int(exactly: statistic) else { return nil }
+    self.init(rawValue: raw)
+  }
+
+  /// One sentence: what happened and what to do about it.
+  public var help: String { String(cString: nk_status_help(kernel)) }
+  public var description: String { help }
+}
+
+/// A run that did not succeed, with everything that is known about where and why.
+public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
+  public var status: SolveStatus
+  /// The first lane at fault; nil where that is unknown or all of them are.
+  public var lane: Int?
+  /// The component of that lane's state, row-major.
+  public var component: Int?
+  /// The solver's time, and the last step that it tried.
+  public var time: Double
+  public var step: Double
+  /// Steps tried, rejected ones included, and how many of them were rejected.
+  public var steps: Int
+  public var rejected: Int
+  /// Error divided by tolerance of the last rejected step: above 1 means inaccurate, not finite means that a stage was
+  /// not finite. Nil where no step was rejected.
+  public var errorRatio: Double?
+
+  package init(
+    status: SolveStatus, lane: Int? = nil, component: Int? = nil, time: Double = 0, step: Double = 0,
+    steps: Int = 0, rejected: Int = 0, errorRatio: Double? = nil
+  ) {
+    self.status = status
+    self.lane = lane
+    self.component = component
+    self.time = time
+    self.step = step
+    self.steps = steps
+    self.rejected = rejected
+    self.errorRatio = errorRatio
+  }
+
+  init(_ diagnosis: nk_diagnosis) {
+    self.init(
+      status: SolveStatus(diagnosis.status), lane: diagnosis.lane < 0 ? nil : Int(diagnosis.lane),
+      component: diagnosis.component < 0 ? nil : Int(diagnosis.component), time: diagnosis.t,
+      step: diagnosis.h,
+      steps: Int(diagnosis.steps), rejected: Int(diagnosis.rejected),
+      errorRatio: diagnosis.rejected > 0 ? diagnosis.error_ratio : nil)
+  }
+
+  public var description: String {
+    var text = status.help
+    var place = "\nat t = \(time), step \(step)"
+    if let lane { place += ", lane \(lane)" }
+    if let component { place += ", component \(component)" }
+    // Outside of a solve there is no time and nothing was stepped.
+    if steps > 0 || step != 0 || lane != nil { text += place }
+    if steps > 0 { text += "\nafter \(steps) steps, \(rejected) of them rejected" }
+    if let errorRatio {
+      text +=
+        errorRatio.isFinite
+        ? "; the last rejected one had \(errorRatio) times the tolerated error"
+        : "; the last rejected one had a stage that was not finite"
+    }
+    return text
+  }
+}
