@@ -160,7 +160,16 @@ static nk_status execute(const nk_frame *f, const nk_instr *i) {
 
 nk_status nk_frame_execute(const nk_frame *frame, const nk_region *region) {
   for (int32_t n = 0; n < region->count; n++) {
-    const nk_status status = execute(frame, &frame->program->instrs[region->first + n]);
+    const nk_instr *instr = &frame->program->instrs[region->first + n];
+    nk_status status;
+    if (instr->once) {
+      nk_frame whole = *frame;
+      whole.lanes = 1;
+      whole.lane0 = 0;
+      status = execute(&whole, instr);
+    } else {
+      status = execute(frame, instr);
+    }
     if (status != NK_SUCCESS) {
       if (frame->diagnosis) {
         frame->diagnosis->status = status;

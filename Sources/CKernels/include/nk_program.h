@@ -121,6 +121,8 @@ typedef struct nk_instr {
   int64_t scratch;           // byte offset in the worker's block scratch of this instruction's own scratch
   int64_t scratch_bytes;     // as nk_instr_scratch_bytes answers for the region's block_lanes
   int32_t origin;            // index into the compiler's table of source operations, for reports
+  int32_t once;              // 1: inside of a LANES region, run once per block on buffers without lanes (lanes = 1,
+                             // lane0 = 0): what depends on t alone, and what follows a block's partial sums
   union {
     nk_ewise_code ewise;
     nk_copy copy;

@@ -7,6 +7,8 @@ package struct Instruction: Sendable {
   package var scratchOffset: Int
   package var scratchBytes: Int
   package var origin: Int
+  /// Inside of a lanes region: once per block, on buffers without lanes.
+  package var once = false
 
   package init(_ kernel: Kernel, _ dtype: DType, scratchOffset: Int = 0, scratchBytes: Int = 0, origin: Int) {
     self.kernel = kernel
