@@ -74,6 +74,7 @@ struct ImageWriter {
     result.scratch = Int64(instruction.scratchOffset)
     result.scratch_bytes = Int64(instruction.scratchBytes)
     result.origin = Int32(instruction.origin)
+    result.once = instruction.once ? 1 : 0
     write(instruction.kernel, to: &result)
     return result
   }
