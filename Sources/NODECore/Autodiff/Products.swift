@@ -11,7 +11,7 @@ public func jvp<S: FloatingScalar>(
 public func jvp<S: FloatingScalar>(
   at x: [Tensor<S>], along direction: [Tensor<S>], of f: ([Tensor<S>]) throws -> Tensor<S>
 ) rethrows -> (value: Tensor<S>, tangent: Tensor<S>) {
-  precondition(
+  require(
     x.map(\.shape) == direction.map(\.shape),
     "jvp: directions \(direction.map(\.shape)) do not fit arguments \(x.map(\.shape))")
   let arguments = x.map { $0.value.identity }
@@ -38,7 +38,7 @@ public func vjp<S: FloatingScalar>(
   return (
     result,
     { cotangent in
-      precondition(
+      require(
         cotangent.shape == result.shape,
         "vjp: a cotangent of shape \(cotangent.shape) does not fit a result of shape \(result.shape)")
       let cotangents = pullback(of: [result.value], cotangents: [cotangent.value], to: arguments)

@@ -8,7 +8,7 @@ package func pullback(of outputs: [Value], cotangents: [Value?], to inputs: [Val
 }
 
 func pullback(of outputs: [Value], cotangents: [Value?], to inputs: [Value], wanted: [Bool]) -> [Value?] {
-  precondition(
+  require(
     outputs.count == cotangents.count, "pullback: \(outputs.count) outputs, \(cotangents.count) cotangents")
   var sources: Set<Value> = []
   for (input, wanted) in zip(inputs, wanted) where wanted && input.dtype.isFloating { sources.insert(input) }
@@ -16,7 +16,7 @@ func pullback(of outputs: [Value], cotangents: [Value?], to inputs: [Value], wan
   let active = activeValues(from: sources, through: nodes)
   var accumulated: [Value: Value] = [:]
   func add(_ cotangent: Value, to value: Value) {
-    precondition(
+    require(
       cotangent.type == value.type, "pullback: a cotangent \(cotangent.type) does not fit a \(value.type)")
     accumulated[value] = accumulated[value].map { $0 + cotangent } ?? cotangent
   }
@@ -54,12 +54,12 @@ private func activeValues(from sources: Set<Value>, through nodes: [Node]) -> Se
 
 /// Forward mode: the tangents of `outputs`, given those of `inputs` (nil: identically zero).
 package func pushforward(of outputs: [Value], inputs: [Value], tangents: [Value?]) -> [Value?] {
-  precondition(
+  require(
     inputs.count == tangents.count, "pushforward: \(inputs.count) inputs, \(tangents.count) tangents")
   var known: [Value: Value] = [:]
   for (input, tangent) in zip(inputs, tangents) {
     guard let tangent else { continue }
-    precondition(
+    require(
       tangent.type == input.type, "pushforward: a tangent \(tangent.type) does not fit a \(input.type)")
     known[input] = tangent
   }

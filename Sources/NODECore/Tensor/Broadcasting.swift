@@ -5,7 +5,7 @@ extension Value {
   /// This value repeated up to `shape`, aligned at the last axis.
   func expanded(to shape: Shape, _ operation: String) -> Value {
     if self.shape == shape { return self }
-    precondition(
+    require(
       self.shape.broadcast(with: shape) == shape,
       "\(operation): shape \(self.shape) does not broadcast to \(shape)")
     let new = shape.rank - self.shape.rank
@@ -20,7 +20,7 @@ extension Graph {
     for operand in operands.dropFirst() {
       guard let common = shape.broadcast(with: operand.shape) else {
         let shapes = operands.map(\.shape.description).joined(separator: " and ")
-        preconditionFailure("\(operation.name): shapes \(shapes) do not broadcast together")
+        fatalError("\(operation.name): shapes \(shapes) do not broadcast together")
       }
       shape = common
     }

@@ -20,7 +20,7 @@ package enum Graph {
 
   /// Data: `storage` holds the elements of `type`, row-major.
   package static func constant(_ storage: Storage, _ type: TensorType) -> Value {
-    precondition(
+    require(
       storage.byteCount == type.byteCount, "constant: \(storage.byteCount) bytes are not a \(type)")
     return Value(Node(.constant(storage), [], types: [type]))
   }

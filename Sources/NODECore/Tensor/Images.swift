@@ -5,11 +5,11 @@
 public func conv2d<S: FloatingScalar>(
   _ x: Tensor<S>, _ filter: Tensor<S>, stride: Int = 1, padding: Padding = .valid
 ) -> Tensor<S> {
-  precondition(
+  require(
     x.rank == 4 && filter.rank == 4,
     "conv2d: needs images [n, h, w, cin] and a filter [kh, kw, cin, cout], got \(x.shape) and \(filter.shape)"
   )
-  precondition(stride > 0, "conv2d: stride \(stride) must be positive")
+  require(stride > 0, "conv2d: stride \(stride) must be positive")
   let vertical = padding.amounts(extent: x.shape[1], kernel: filter.shape[0], stride: stride)
   let horizontal = padding.amounts(extent: x.shape[2], kernel: filter.shape[1], stride: stride)
   let geometry = Convolution(

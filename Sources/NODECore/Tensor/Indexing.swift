@@ -81,7 +81,7 @@ extension Tensor {
   private func indexed(_ indices: [AxisIndex]) -> Tensor {
     let taken = indices.filter { $0.kind != .newAxis && $0.kind != .ellipsis }.count
     let ellipses = indices.filter { $0.kind == .ellipsis }.count
-    precondition(
+    require(
       taken <= rank && ellipses <= 1, "subscript: \(indices.count) indices do not fit shape \(shape)")
     let open = Array(repeating: AxisIndex.all, count: rank - taken)
     let full: [AxisIndex]
@@ -98,7 +98,7 @@ extension Tensor {
         result.append(1)
       case .position(let position):
         let front = position < 0 ? position + shape[axis] : position
-        precondition(
+        require(
           front >= 0 && front < shape[axis],
           "subscript: \(position) is outside of axis \(axis) of shape \(shape)")
         start.append(front)
@@ -107,7 +107,7 @@ extension Tensor {
       case .range(let lower, let upper, let stride):
         let low = lower < 0 ? lower + shape[axis] : lower
         let end = upper.map { $0 < 0 ? $0 + shape[axis] : $0 } ?? shape[axis]
-        precondition(
+        require(
           low >= 0 && low <= end && end <= shape[axis] && stride > 0,
           "subscript: \(lower)..<\(upper ?? shape[axis]) by \(stride) is outside of axis \(axis) of shape \(shape)"
         )

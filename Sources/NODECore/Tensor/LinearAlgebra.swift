@@ -4,14 +4,14 @@
 public func matmul<S: FloatingScalar>(
   _ a: Tensor<S>, _ b: Tensor<S>, transposeA: Bool = false, transposeB: Bool = false
 ) -> Tensor<S> {
-  precondition(a.rank >= 1 && b.rank >= 1, "matmul: operands need an axis, got \(a.shape) and \(b.shape)")
+  require(a.rank >= 1 && b.rank >= 1, "matmul: operands need an axis, got \(a.shape) and \(b.shape)")
   if a.rank == 1 {
-    precondition(!transposeA, "matmul: a vector has no transpose, got \(a.shape)")
+    require(!transposeA, "matmul: a vector has no transpose, got \(a.shape)")
     let result = matmul(a.expandingShape(at: 0), b, transposeB: transposeB)
     return result.squeezed(axes: b.rank == 1 ? -1 : -2)
   }
   if b.rank == 1 {
-    precondition(!transposeB, "matmul: a vector has no transpose, got \(b.shape)")
+    require(!transposeB, "matmul: a vector has no transpose, got \(b.shape)")
     return matmul(a, b.expandingShape(at: 1), transposeA: transposeA).squeezed(axes: -1)
   }
   var x = a.value, y = b.value
@@ -26,6 +26,6 @@ public func matmul<S: FloatingScalar>(
 
 /// The sum of the products of all elements of two tensors of one shape; rank 0.
 public func dot<S: FloatingScalar>(_ a: Tensor<S>, _ b: Tensor<S>) -> Tensor<S> {
-  precondition(a.shape == b.shape, "dot: shapes \(a.shape) and \(b.shape) differ")
+  require(a.shape == b.shape, "dot: shapes \(a.shape) and \(b.shape) differ")
   return (a * b).sum()
 }

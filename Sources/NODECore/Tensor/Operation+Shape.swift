@@ -7,7 +7,7 @@ extension Operation {
     let check = OperandCheck(name: name, operands: operands)
     switch self {
     case .input, .constant, .splat:
-      preconditionFailure("\(name): leaves have no operands; make them with Graph.input, .constant or .splat")
+      fatalError("\(name): leaves have no operands; make them with Graph.input, .constant or .splat")
     case .elementwise(let operation):
       check.count(operation.arity)
       check.floating()
@@ -112,7 +112,7 @@ extension Operation {
         "the maximum of nothing does not exist: axes \(axes)")
       return TensorType(dtype, Shape(x.dimensions.indices.filter { !axes.contains($0) }.map { x[$0] }))
     default:
-      preconditionFailure("\(name): not a structural operation")
+      fatalError("\(name): not a structural operation")
     }
   }
 
@@ -231,7 +231,7 @@ private struct OperandCheck {
   let operands: [TensorType]
 
   func callAsFunction(_ condition: Bool, _ problem: @autoclosure () -> String) {
-    precondition(condition, "\(name): \(problem()); operands: \(list)")
+    require(condition, "\(name): \(problem()); operands: \(list)")
   }
 
   func count(_ expected: Int) { self(operands.count == expected, "takes \(expected) operands") }

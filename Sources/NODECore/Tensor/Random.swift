@@ -14,7 +14,7 @@ public struct RandomKey: Sendable {
 
   /// A key from its two words, int32 [2]; they may be a symbol.
   public init(words: Tensor<Int32>) {
-    precondition(words.shape == [2], "RandomKey: words must be int32 [2], got \(words.shape)")
+    require(words.shape == [2], "RandomKey: words must be int32 [2], got \(words.shape)")
     self.words = words
   }
 
@@ -33,7 +33,7 @@ public struct RandomKey: Sendable {
   /// Child number `index` of this key: the one that `split` gives at that place. For counters (epoch, step, layer). On a
   /// symbolic key it costs as much as the split.
   public func fold(in index: Int) -> RandomKey {
-    precondition(index >= 0, "fold(in:): index \(index) is negative")
+    require(index >= 0, "fold(in:): index \(index) is negative")
     if let known = knownWords { return RandomKey.child(index, of: known) }
     return split(index + 1)[index]
   }
@@ -41,7 +41,7 @@ public struct RandomKey: Sendable {
   /// The first `count` words of the stream, for use outside of tensors (shuffling). Traps when the key is a symbol.
   public func bits(_ count: Int) -> [UInt32] {
     guard let known = knownWords else {
-      preconditionFailure("RandomKey.bits: the key is a symbol of a trace and has no bits yet")
+      fatalError("RandomKey.bits: the key is a symbol of a trace and has no bits yet")
     }
     return (0..<(count + 3) / 4).flatMap { Philox.block(UInt64($0), key: known) }.prefix(count).map { $0 }
   }

@@ -3,9 +3,9 @@ public struct Shape: Sendable, Hashable, ExpressibleByArrayLiteral, CustomString
   public let dimensions: [Int]
 
   public init(_ dimensions: [Int]) {
-    precondition(
+    require(
       dimensions.allSatisfy { $0 >= 0 }, "Shape: extents must not be negative, got \(dimensions)")
-    precondition(dimensions.count <= Shape.maximumRank, "Shape: rank \(dimensions.count) is above 8")
+    require(dimensions.count <= Shape.maximumRank, "Shape: rank \(dimensions.count) is above 8")
     self.dimensions = dimensions
   }
 
@@ -29,7 +29,7 @@ public struct Shape: Sendable, Hashable, ExpressibleByArrayLiteral, CustomString
   /// The axis counted from the front; negative ones count from the back (-1 is the last).
   public func normalized(axis: Int, _ operation: String) -> Int {
     let front = axis < 0 ? axis + rank : axis
-    precondition(
+    require(
       front >= 0 && front < rank, "\(operation): axis \(axis) is outside of shape \(self)")
     return front
   }

@@ -15,7 +15,7 @@ extension Tensor {
   /// An axis of extent 1 that becomes axis `axis` of the result.
   public func expandingShape(at axis: Int) -> Tensor {
     let position = axis < 0 ? axis + rank + 1 : axis
-    precondition(position >= 0 && position <= rank, "expandingShape: axis \(axis) does not fit \(shape)")
+    require(position >= 0 && position <= rank, "expandingShape: axis \(axis) does not fit \(shape)")
     var dimensions = shape.dimensions
     dimensions.insert(1, at: position)
     return reshaped(to: Shape(dimensions))
@@ -24,7 +24,7 @@ extension Tensor {
   /// Removes axes of extent 1. Traps where another extent is met.
   public func squeezed(axes: Int...) -> Tensor {
     let removed = axes.map { shape.normalized(axis: $0, "squeezed") }
-    precondition(
+    require(
       removed.allSatisfy { shape[$0] == 1 }, "squeezed: axes \(axes) of \(shape) are not all of extent 1")
     let kept = shape.dimensions.indices.filter { !removed.contains($0) }
     return reshaped(to: Shape(kept.map { shape[$0] }))
@@ -40,7 +40,7 @@ extension Tensor {
 
   /// The last two axes exchanged: the transpose of a matrix or of every matrix of a batch.
   public func transposed() -> Tensor {
-    precondition(rank >= 2, "transposed: \(shape) has no two axes to exchange")
+    require(rank >= 2, "transposed: \(shape) has no two axes to exchange")
     return permuted(to: Array(0..<rank - 2) + [rank - 1, rank - 2])
   }
 
@@ -66,7 +66,7 @@ extension Tensor {
   /// Consecutive pieces of these extents along `axis`; they have to add up to the whole.
   public func split(counts: [Int], axis: Int) -> [Tensor] {
     let extent = shape[shape.normalized(axis: axis, "split")]
-    precondition(
+    require(
       counts.reduce(0, +) == extent, "split: \(counts) does not add up to axis \(axis) of \(shape)")
     var start = 0
     return counts.map { count in
@@ -77,14 +77,14 @@ extension Tensor {
 
   /// The tensors one after the other along `axis`; other extents have to be equal.
   public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
-    precondition(!tensors.isEmpty, "concatenate: no tensors")
+    require(!tensors.isEmpty, "concatenate: no tensors")
     let front = tensors[0].shape.normalized(axis: axis, "concatenate")
     return Tensor(Graph.one(.concatenate(axis: front), tensors.map(\.value)))
   }
 
   /// Tensors of one shape along a new axis.
   public static func stacked(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
-    precondition(
+    require(
       tensors.allSatisfy { $0.shape == tensors[0].shape }, "stack: shapes differ: \(tensors.map(\.shape))")
     return concatenated(tensors.map { $0.expandingShape(at: axis) }, axis: axis)
   }

@@ -7,13 +7,13 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
   package let value: Value
 
   package init(_ value: Value) {
-    precondition(value.dtype == Scalar.dtype, "Tensor: a \(value.type) is not a tensor of \(Scalar.self)")
+    require(value.dtype == Scalar.dtype, "Tensor: a \(value.type) is not a tensor of \(Scalar.self)")
     self.value = value
   }
 
   /// `scalars` in row-major order. Traps where their number is not the shape's.
   public init(_ scalars: [Scalar], shape: Shape) {
-    precondition(
+    require(
       scalars.count == shape.count, "Tensor: \(scalars.count) scalars do not fill the shape \(shape)")
     self.init(Graph.constant(scalars, shape))
   }
@@ -24,7 +24,7 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
   /// A matrix [rows.count, columns]. Traps where the rows differ in length.
   public init(_ rows: [[Scalar]]) {
     let columns = rows.first?.count ?? 0
-    precondition(
+    require(
       rows.allSatisfy { $0.count == columns }, "Tensor: rows differ in length: \(rows.map(\.count))")
     self.init(rows.flatMap { $0 }, shape: [rows.count, columns])
   }

@@ -34,7 +34,7 @@ extension Graph {
   /// depends on a key is built again, the rest is shared.
   package static func substitute(_ outputs: [Value], replacing: [Value: Value]) -> [Value] {
     for (old, new) in replacing {
-      precondition(old.type == new.type, "substitute: a \(old.type) cannot become a \(new.type)")
+      require(old.type == new.type, "substitute: a \(old.type) cannot become a \(new.type)")
     }
     var replaced = replacing
     for node in dependents(of: Array(replacing.keys), in: outputs) {

@@ -41,7 +41,7 @@ extension Operation {
     case .scatterAdd:
       return Graph.one(.gather, [cotangent, operands[1]])
     default:
-      preconditionFailure("\(name): not a linear operation of one operand")
+      fatalError("\(name): not a linear operation of one operand")
     }
   }
 
@@ -77,7 +77,7 @@ extension Operation {
         ? Graph.one(.conv2dInputGradient(geometry), [b, cotangent])
         : Graph.one(.conv2d(geometry), [a, cotangent])
     default:
-      preconditionFailure("\(name): not a bilinear operation")
+      fatalError("\(name): not a bilinear operation")
     }
   }
 }

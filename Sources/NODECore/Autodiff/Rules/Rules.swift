@@ -73,7 +73,7 @@ extension Operation {
     case .matmul, .conv2d, .conv2dInputGradient, .conv2dFilterGradient:
       return [0, 1].map { wanted[$0] ? bilinearTransposed($0, operands, cotangent) : nil }
     case .fused, .structured:
-      preconditionFailure("\(name): handled above")
+      fatalError("\(name): handled above")
     }
   }
 }
