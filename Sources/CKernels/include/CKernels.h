@@ -6,4 +6,5 @@
 #include "nk_pool.h"
 #include "nk_program.h"
 #include "nk_ode.h"
+#include "nk_runtime.h"
 #endif

@@ -124,6 +124,7 @@ extension ProgramDescription {
   private func check(_ index: Int, in region: Region, inputs: Int) throws(InvalidProgram) {
     let instruction = instructions[index]
     let place = "instruction \(index) (\(instruction.kernel.name))"
+    let isOncePerBlock = instruction.once && region.kind != .serial
     func require(_ condition: Bool, _ problem: @autoclosure () -> String) throws(InvalidProgram) {
       if !condition { throw InvalidProgram("program: \(place): \(problem())") }
     }
@@ -138,9 +139,11 @@ extension ProgramDescription {
       try require(!isAccumulator || use.access == .accumulate, "\(use.name) must not be an accumulator")
       // Blocks run in any order and at the same time: what they share can be added to in order, never stored to.
       try require(
-        use.access == .read || isAccumulator || buffer.hasLanes || region.kind == .serial || use.bytes == 0,
+        use.access == .read || buffer.isBlockLocal || isAccumulator || region.kind == .serial || use.bytes == 0,
         "\(use.name) is written by every block but has no lanes and is no accumulator")
-      if use.isPerLane, region.kind != .serial {
+      if isOncePerBlock {
+        try require(!buffer.hasLanes, "\(use.name) has lanes but the instruction runs once per block")
+      } else if use.isPerLane, region.kind != .serial {
         try require(buffer.hasLanes, "\(use.name) needs a row for every lane but its buffer has none")
       }
       if !use.isPerLane, use.bytes > 0 {
@@ -159,7 +162,7 @@ extension ProgramDescription {
       try check(copy.destination, dims: copy.dims, instruction.dtype, "\(place): destination")
       let destination = buffers[copy.destination.buffer.index]
       try require(
-        destination.hasLanes || region.kind == .serial,
+        destination.isBlockLocal || region.kind == .serial,
         "destination is written by every block but has no lanes")
     case .convert(let x, let out, let count):
       for id in [x, out] {
@@ -174,7 +177,7 @@ extension ProgramDescription {
     default: break
     }
     if !instruction.kernel.isSolve {
-      let needed = instruction.scratchBytes(blockLanes: region.blockLanes)
+      let needed = instruction.scratchBytes(blockLanes: isOncePerBlock ? 1 : region.blockLanes)
       try require(
         instruction.scratchBytes >= needed,
         "needs \(needed) bytes of scratch, has \(instruction.scratchBytes)")
@@ -291,6 +294,11 @@ extension ProgramDescription {
       }
     }
   }
+}
+
+extension Buffer {
+  /// No two blocks write the same byte of it.
+  fileprivate var isBlockLocal: Bool { hasLanes || space == .block || space == .residual }
 }
 
 extension Region {

@@ -1,0 +1,14 @@
+// What answers on this machine: for reports. Nothing here changes a setting.
+#ifndef NK_RUNTIME_H
+#define NK_RUNTIME_H
+
+#include "nk_base.h"
+
+// The core type whose kernels OpenBLAS runs ("Zen", "Haswell", ...): an environment variable or an unknown processor
+// can make it a slow one.
+const char *nk_blas_core(void);
+int32_t nk_blas_threads(void);
+// Processors that this process may run on: at least 1.
+int32_t nk_processors(void);
+
+#endif

@@ -1,0 +1,72 @@
+import CKernels
+import Synchronization
+
+/// What runs programs: threads, and the kernels that answer on this machine.
+public enum Runtime {
+  /// Threads of a run, the calling one included. At first the number of processors that this process may use. Results do
+  /// not depend on it.
+  public static var threads: Int {
+    get { defaultThreads.load(ordering: .relaxed) }
+    set {
+      precondition(newValue >= 1, "Runtime.threads: \(newValue) threads are not possible")
+      defaultThreads.store(newValue, ordering: .relaxed)
+    }
+  }
+
+  /// Processors that this process may use.
+  public static var processors: Int { Int(nk_processors()) }
+
+  /// The instruction set of the kernels in force.
+  public static var instructionSet: InstructionSet { .current }
+
+  /// The core type whose kernels OpenBLAS runs. An environment variable or a processor that it does not know can make it
+  /// a slow one; the main path has kernels of its own.
+  public static var openBLASCore: String { String(cString: nk_blas_core()) }
+
+  /// OpenBLAS's own threads. Never changed by this library: they belong to the host.
+  public static var openBLASThreads: Int { Int(nk_blas_threads()) }
+
+  /// One line for reports.
+  public static var summary: String {
+    "\(instructionSet) kernels, \(threads) of \(processors) processors; OpenBLAS core \(openBLASCore), "
+      + "\(openBLASThreads) threads"
+  }
+
+  private static let defaultThreads = Atomic<Int>(max(Int(nk_processors()), 1))
+
+  /// Threads of runs in this task: `withThreads` or the process's setting.
+  package static var currentThreads: Int { ThreadOverride.threads ?? threads }
+
+  /// The pool of the current number of threads, or nil for one. Pools are made once for each number and kept: their
+  /// workers sleep between runs.
+  package static func currentPool() -> ThreadPool? {
+    let threads = currentThreads
+    guard threads > 1 else { return nil }
+    return pools.withLock { pools in
+      if let pool = pools[threads] { return pool }
+      let pool = ThreadPool(threads: threads)
+      pools[threads] = pool
+      return pool
+    }
+  }
+
+  private static let pools = Mutex<[Int: ThreadPool]>([:])
+}
+
+enum ThreadOverride {
+  @TaskLocal static var threads: Int?
+}
+
+/// Runs of programs inside of `body` use `count` threads, whatever `Runtime.threads` is; other tasks are not affected.
+public func withThreads<Result>(_ count: Int, _ body: () throws -> Result) rethrows -> Result {
+  precondition(count >= 1, "withThreads: \(count) threads are not possible")
+  return try ThreadOverride.$threads.withValue(count, operation: body)
+}
+
+/// Runs of programs inside of `body` use `count` threads, whatever `Runtime.threads` is; other tasks are not affected.
+public func withThreads<Result>(
+  _ count: Int, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
+) async rethrows -> Result {
+  precondition(count >= 1, "withThreads: \(count) threads are not possible")
+  return try await ThreadOverride.$threads.withValue(count, operation: body)
+}
