@@ -29,7 +29,7 @@ public struct Controller: Sendable, Hashable {
 
   /// Steps of this size, the last one shortened to end at the last time. The sign does not matter.
   public static func fixed(step: Double) -> Controller {
-    precondition(
+    require(
       step.isFinite && step != 0, "Controller.fixed: the step must be finite and not zero, got \(step)")
     var parameters = ControllerParameters()
     parameters.isAdaptive = false
@@ -39,7 +39,7 @@ public struct Controller: Sendable, Hashable {
 
   /// So many equal steps from each save time to the next.
   public static func fixed(stepsPerInterval: Int) -> Controller {
-    precondition(
+    require(
       stepsPerInterval > 0, "Controller.fixed: at least one step per interval, got \(stepsPerInterval)")
     var parameters = ControllerParameters()
     parameters.isAdaptive = false
@@ -60,19 +60,19 @@ public struct Controller: Sendable, Hashable {
     factors: ClosedRange<Double> = 0.2...10, firstStep: Double? = nil, minimumStep: Double = 0,
     maximumStep: Double? = nil, maxSteps: Int = 100_000
   ) -> Controller {
-    func require(_ condition: Bool, _ rule: String, _ value: Any) {
-      precondition(condition, "Controller.adaptive: \(rule), got \(value)")
+    func demand(_ condition: Bool, _ rule: String, _ value: Any) {
+      require(condition, "Controller.adaptive: \(rule), got \(value)")
     }
     requireTolerances(rtol, atol, "Controller.adaptive")
-    require(safety > 0 && safety <= 1, "safety must be in (0, 1]", safety)
-    require(
+    demand(safety > 0 && safety <= 1, "safety must be in (0, 1]", safety)
+    demand(
       factors.lowerBound > 0 && factors.lowerBound < 1 && factors.upperBound > 1, "factors must lie around 1",
       factors)
-    require(firstStep.map { $0.isFinite && $0 != 0 } ?? true, "firstStep must not be 0", firstStep ?? 0)
-    require(minimumStep.isFinite && minimumStep >= 0, "minimumStep must not be negative", minimumStep)
-    require(
+    demand(firstStep.map { $0.isFinite && $0 != 0 } ?? true, "firstStep must not be 0", firstStep ?? 0)
+    demand(minimumStep.isFinite && minimumStep >= 0, "minimumStep must not be negative", minimumStep)
+    demand(
       maximumStep.map { $0 > minimumStep } ?? true, "maximumStep must be above minimumStep", maximumStep ?? 0)
-    require(maxSteps > 0, "maxSteps must be positive", maxSteps)
+    demand(maxSteps > 0, "maxSteps must be positive", maxSteps)
     var parameters = ControllerParameters()
     parameters.rtol = rtol
     parameters.atol = atol
@@ -88,7 +88,7 @@ public struct Controller: Sendable, Hashable {
   }
 
   static func requireTolerances(_ rtol: Double, _ atol: Double, _ operation: String) {
-    precondition(
+    require(
       rtol.isFinite && atol.isFinite && rtol >= 0 && atol >= 0 && rtol + atol > 0,
       "\(operation): tolerances must not be negative nor both zero, got rtol \(rtol), atol \(atol)")
   }
@@ -103,7 +103,7 @@ public struct Controller: Sendable, Hashable {
       result.isAdaptive = method.isAdaptive
       if !method.isAdaptive { result.stepsPerInterval = 1 }
     }
-    precondition(
+    require(
       !result.isAdaptive || method.isAdaptive,
       "odeint: \(method) has no error estimate, so its steps cannot adapt; use .fixed(step:), "
         + ".fixed(stepsPerInterval:) or one of "
@@ -112,7 +112,7 @@ public struct Controller: Sendable, Hashable {
     if let atol { result.atol = atol }
     Controller.requireTolerances(result.rtol, result.atol, "odeint")
     if let maxSteps {
-      precondition(maxSteps > 0, "odeint: maxSteps must be positive, got \(maxSteps)")
+      require(maxSteps > 0, "odeint: maxSteps must be positive, got \(maxSteps)")
       result.maximumSteps = maxSteps
     }
     return result

@@ -46,7 +46,7 @@ public struct Tableau: Sendable, Hashable {
     name: String, order: Int, rows: [[Double]], b: [Double], bHat: [Double]? = nil, dense: DenseOutput
   ) {
     if let flaw = Tableau.flaw(name: name, order: order, rows: rows, b: b, bHat: bHat, dense: dense) {
-      preconditionFailure(flaw)
+      fatalError(flaw)
     }
     let steps = b.count
     func square(_ rows: [[Double]]) -> [[Double]] {

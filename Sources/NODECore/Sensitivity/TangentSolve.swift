@@ -1,0 +1,133 @@
+// The tangent of a solve is a solve.
+//
+// Accepted steps are frozen as fractions of the span: t_n = t0 + s_n (t1 - t0). Then a perturbation of the times moves
+// t with the velocity tau(t) = t0' + gamma (t - t0), gamma = (t1' - t0') / (t1 - t0), and steps change by h' = gamma h.
+// Differentiating a Runge-Kutta step of y' = f(t, y, c) gives the same step of
+//
+//     v' = f_y v + f_c c' + f_t tau(t) + gamma f,
+//
+// so the tangent of the discrete map is the discrete solution of the augmented field, exactly, for every tableau. A save
+// time inside of the span moves relative to the frozen fractions by t_i' - tau(t_i); that reads the dense output
+// elsewhere, which moves the saved state by its slope there. We take f(t_i, y_i) for the slope: equal where a save time
+// is the end of a step (always so for `.fixed(stepsPerInterval:)`), else to the accuracy of the interpolant.
+
+extension SolveInputs {
+  /// The states and their tangent along `tangents` (nil: zero; one at least is not), by one solve that takes the steps
+  /// of the primal one.
+  func tangentSolved(along tangents: [Value?]) -> (states: Value, tangent: Value) {
+    let shape = Shape([times.shape[0]] + y0.shape.dimensions)
+    guard shape[0] > 1 else {
+      // The only state is y0, wherever in time.
+      return (y0.reshaped(to: shape), (tangents[0] ?? y0.splat(0)).reshaped(to: shape))
+    }
+    let motion = tangents[1].map { TimeMotion(times: times, tangent: $0) }
+    let layout = PairLayout(state: y0.type)
+    let moving = captures.indices.filter { tangents[$0] != nil }
+
+    // The augmented field. Parameters: t, pair, captures, tangents of those that move, motion of time.
+    let field = instruction.field
+    let t = field.parameters[0]
+    let pair = Graph.input("pair", layout.type)
+    let tangentParameters = moving.map { Graph.input("tangent", values[$0].type) }
+    let motionParameters = motion == nil ? [] : TimeMotion.names.map { Graph.input($0, t.type) }
+    // A node of its own: simplifications must not look through what is differentiated.
+    let y = layout.first(pair).identity
+    let slope = Graph.substitute(field.outputs, replacing: [field.parameters[1]: y])
+    var directions = [Value?](repeating: nil, count: field.parameters.count)
+    directions[1] = layout.second(pair)
+    for (index, parameter) in zip(moving, tangentParameters) { directions[index] = parameter }
+    if motion != nil { directions[0] = TimeMotion.velocity(at: t, motionParameters) }
+    var parameters = field.parameters
+    parameters[1] = y
+    var tangentSlope = pushforward(of: slope, inputs: parameters, tangents: directions)[0] ?? y.splat(0)
+    if motion != nil {
+      tangentSlope = tangentSlope + motionParameters[1].broadcast(to: y.shape, axes: []) * slope[0]
+    }
+    parameters[1] = pair
+
+    var augmented = instruction
+    augmented.isGradient = false
+    augmented.field = GraphBody(
+      parameters: parameters + tangentParameters + motionParameters,
+      outputs: [layout.joined(slope[0], tangentSlope)])
+    if augmented.controller.errorComponents == 0 { augmented.controller.errorComponents = y0.shape.count }
+    let operands =
+      [layout.joined(y0, tangents[0] ?? y0.splat(0)), times] + captures + moving.map { tangents[$0]! }
+      + (motion?.operands(y0.dtype) ?? [])
+    let pairs = Graph.one(.structured(SolveOperation(augmented)), operands)
+    let states = layout.first(pairs, leading: shape[0])
+    let tangent = layout.second(pairs, leading: shape[0])
+    guard let motion, shape[0] > 2 else { return (states, tangent) }
+    return (states, tangent + drift(of: states, motion))
+  }
+
+  /// (t_i' - tau(t_i)) f(t_i, y_i) at the save times between the first and the last, zero at these.
+  private func drift(of states: Value, _ motion: TimeMotion) -> Value {
+    let field = instruction.field
+    let row = Shape([1] + y0.shape.dimensions)
+    let edge = Graph.splat(0, TensorType(y0.dtype, row))
+    let inner = (1..<times.shape[0] - 1).map { i in
+      var replacing = [
+        field.parameters[0]: times.element(i).converted(to: y0.dtype),
+        field.parameters[1]: states.sliced(row: i).reshaped(to: y0.shape),
+      ]
+      for index in captures.indices { replacing[field.parameters[index]] = values[index] }
+      let slope = Graph.substitute(field.outputs, replacing: replacing)[0]
+      let shift = motion.relative(i).converted(to: y0.dtype)
+      return (slope * shift.broadcast(to: y0.shape, axes: [])).reshaped(to: row)
+    }
+    return Graph.one(.concatenate(axis: 0), [edge] + inner + [edge])
+  }
+}
+
+/// How a perturbation of the save times moves time: tau(t) = t0' + gamma (t - t0).
+private struct TimeMotion {
+  let times: Value, tangent: Value
+
+  static let names = ["start", "rate", "startTangent"]
+
+  private var last: Int { times.shape[0] - 1 }
+  private var rate: Value {
+    (tangent.element(last) - tangent.element(0)) / (times.element(last) - times.element(0))
+  }
+
+  /// In the order of `names`.
+  func operands(_ dtype: DType) -> [Value] {
+    [times.element(0), rate, tangent.element(0)].map { $0.converted(to: dtype) }
+  }
+
+  static func velocity(at t: Value, _ parameters: [Value]) -> Value {
+    parameters[2] + parameters[1] * (t - parameters[0])
+  }
+
+  /// t_i' - tau(t_i).
+  func relative(_ i: Int) -> Value {
+    tangent.element(i)
+      - TimeMotion.velocity(at: times.element(i), [times.element(0), rate, tangent.element(0)])
+  }
+}
+
+/// Two states in one: [2, elements], so that the first one is the leading part of a solve of one lane, where the
+/// controller looks for its error, whatever the field does to the lanes of the original.
+struct PairLayout {
+  let state: TensorType
+
+  private var count: Int { state.shape.count }
+  var type: TensorType { TensorType(state.dtype, [2, count]) }
+
+  func joined(_ a: Value, _ b: Value) -> Value {
+    Graph.one(.concatenate(axis: 0), [a.reshaped(to: [1, count]), b.reshaped(to: [1, count])])
+  }
+
+  /// Of a pair, or of [leading, 2, elements].
+  func first(_ pair: Value, leading: Int? = nil) -> Value { half(pair, 0, leading) }
+  func second(_ pair: Value, leading: Int? = nil) -> Value { half(pair, 1, leading) }
+
+  private func half(_ pair: Value, _ index: Int, _ leading: Int?) -> Value {
+    let outer = leading.map { [$0] } ?? []
+    let half = pair.sliced(
+      start: outer.map { _ in 0 } + [index, 0], limit: outer + [index + 1, count],
+      step: outer.map { _ in 1 } + [1, 1])
+    return half.reshaped(to: Shape(outer + state.shape.dimensions))
+  }
+}

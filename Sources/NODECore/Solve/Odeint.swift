@@ -1,0 +1,106 @@
+/// Integrates dy/dt = f(t, y) from y0 at the first time and returns the state at every time.
+///
+/// ```swift
+/// let solution = try odeint(from: y0, at: [0, 0.5, 1], method: .tsit5) { t, y in net(y) }
+/// solution.states            // [3, y0.shape...]
+/// try solution.statistics    // evaluations, steps, rejections
+/// ```
+/// The field is traced once. Whatever it reaches that depends neither on t nor on y is computed once per solve and
+/// receives gradients, as do y0 and the times: there are no parameter lists.
+/// - Parameters:
+///   - y0: any shape. Leading-axis rows that the field does not mix are lanes: they go to threads in blocks.
+///   - times: [times], strictly increasing or strictly decreasing; the first is where y0 holds.
+///   - rtol, atol: tolerances of the local error; nil: the controller's (1e-6 both). Fixed steps have none.
+///   - controller: by default adaptive where the method estimates its error, else one step per interval.
+///   - maxSteps: accepted and rejected; nil: the controller's (100,000).
+///   - field: f(t, y); t is a scalar, the result has y's shape.
+/// - Throws: `SolveError` with its diagnosis where the solve fails and everything it needs is known; in a trace, and
+///   under `gradient` and its kin, the evaluation of what is returned throws it instead.
+/// - Precondition: times, tolerances and shapes are valid; a violation names the operation and the values.
+public func odeint<Scalar: FloatingScalar>(
+  from y0: Tensor<Scalar>, at times: Tensor<Double>, method: Method = .dopri5, rtol: Double? = nil,
+  atol: Double? = nil, controller: Controller = .automatic, sensitivity: SensitivityMethod = .exact,
+  maxSteps: Int? = nil, field: (_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar>
+) throws -> Solution<Scalar> {
+  let solution = try solve(
+    from: y0, at: times, method: method, rtol: rtol, atol: atol, controller: controller,
+    sensitivity: sensitivity,
+    maxSteps: maxSteps, field: field)
+  return solution
+}
+
+/// `odeint` with times that are numbers.
+public func odeint<Scalar: FloatingScalar>(
+  from y0: Tensor<Scalar>, at times: [Double], method: Method = .dopri5, rtol: Double? = nil,
+  atol: Double? = nil, controller: Controller = .automatic, sensitivity: SensitivityMethod = .exact,
+  maxSteps: Int? = nil, field: (_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar>
+) throws -> Solution<Scalar> {
+  try odeint(
+    from: y0, at: Tensor<Double>(times), method: method, rtol: rtol, atol: atol, controller: controller,
+    sensitivity: sensitivity, maxSteps: maxSteps, field: field)
+}
+
+/// `odeint` from t0 to t1, saving both ends; the state at t1 is `final`.
+public func odeint<Scalar: FloatingScalar>(
+  from y0: Tensor<Scalar>, t0: Double, t1: Double, method: Method = .dopri5, rtol: Double? = nil,
+  atol: Double? = nil, controller: Controller = .automatic, sensitivity: SensitivityMethod = .exact,
+  maxSteps: Int? = nil, field: (_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar>
+) throws -> Solution<Scalar> {
+  try odeint(
+    from: y0, at: [t0, t1], method: method, rtol: rtol, atol: atol, controller: controller,
+    sensitivity: sensitivity,
+    maxSteps: maxSteps, field: field)
+}
+
+/// `odeint` that runs nothing: failure of the solve is a value, `Solution.status`. Rethrows what the field throws.
+public func solve<Scalar: FloatingScalar>(
+  from y0: Tensor<Scalar>, at times: Tensor<Double>, method: Method = .dopri5, rtol: Double? = nil,
+  atol: Double? = nil, controller: Controller = .automatic, sensitivity: SensitivityMethod = .exact,
+  maxSteps: Int? = nil, field: (_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar>
+) rethrows -> Solution<Scalar> {
+  requireTimes(times)
+  require(y0.count > 0, "odeint: the initial state \(y0.shape) is empty")
+  let parameters = controller.resolved(for: method, rtol: rtol, atol: atol, maxSteps: maxSteps)
+  let t = Graph.input("t", TensorType(Scalar.dtype, []))
+  let y = Graph.input("y", y0.value.type)
+  let slope = try field(Tensor(t), Tensor(y)).value
+  require(
+    slope.shape == y0.shape,
+    "odeint: the state has shape \(y0.shape), but the field returns \(slope.shape); they must be equal")
+  let (body, captures) = hoist(outputs: [slope], parameters: [t, y])
+  let steps =
+    !parameters.isAdaptive && parameters.stepsPerInterval > 0
+    ? (times.count - 1) * parameters.stepsPerInterval : nil
+  let instruction = SolveInstruction(
+    field: body, tableau: method.tableau.coefficients, controller: parameters,
+    sensitivity: sensitivity.plan(state: y0.value.type, steps: steps, maximumSteps: parameters.maximumSteps),
+    isGradient: false)
+  return Solution(
+    SolveInputs(instruction: instruction, values: [y0.value, times.value] + captures), method: method)
+}
+
+/// `solve` with times that are numbers.
+public func solve<Scalar: FloatingScalar>(
+  from y0: Tensor<Scalar>, at times: [Double], method: Method = .dopri5, rtol: Double? = nil,
+  atol: Double? = nil, controller: Controller = .automatic, sensitivity: SensitivityMethod = .exact,
+  maxSteps: Int? = nil, field: (_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar>
+) rethrows -> Solution<Scalar> {
+  try solve(
+    from: y0, at: Tensor<Double>(times), method: method, rtol: rtol, atol: atol, controller: controller,
+    sensitivity: sensitivity, maxSteps: maxSteps, field: field)
+}
+
+private func requireTimes(_ times: Tensor<Double>) {
+  require(
+    times.rank == 1 && times.count > 0,
+    "odeint: times must be a vector of at least one, got shape \(times.shape)")
+  // Times that are still to be computed are checked by the kernels.
+  guard let storage = times.value.node.evaluated(times.value.index) else { return }
+  let numbers = storage.array(of: Double.self, count: times.count)
+  require(numbers.allSatisfy(\.isFinite), "odeint: times must be finite, got \(numbers)")
+  let pairs = zip(numbers, numbers.dropFirst())
+  if let (a, b) = pairs.first(where: { ($0 < $1) != (numbers[0] < numbers[numbers.count - 1]) || $0 == $1 }) {
+    fatalError(
+      "odeint: times must be strictly increasing or strictly decreasing, got \(a) before \(b)")
+  }
+}

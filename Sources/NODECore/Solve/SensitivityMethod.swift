@@ -1,0 +1,45 @@
+/// How a solve is differentiated in reverse.
+public struct SensitivityMethod: Sendable, Hashable {
+  /// Memory for the states that an exact gradient keeps.
+  public enum Memory: Sendable, Hashable {
+    /// Every step of a solve of fixed steps that fits into 16 MiB (but at least 16 states); as many states for
+    /// adaptive steps, whose number is not known beforehand.
+    case automatic
+    /// At most so many bytes, but at least two states.
+    case bytes(Int)
+  }
+
+  enum Kind: Sendable, Hashable {
+    case exact(Memory)
+    case backsolve
+  }
+  let kind: Kind
+
+  /// The gradient of the discrete map that was computed, with the accepted steps frozen: equal to that of the unrolled
+  /// steps to round-off. States y_n are kept as far as the memory goes; from those the others are integrated again.
+  public static func exact(memory: Memory = .automatic) -> SensitivityMethod {
+    SensitivityMethod(kind: .exact(memory))
+  }
+  public static let exact = SensitivityMethod.exact()
+
+  /// The continuous adjoint, integrated backward together with the state in constant memory (Chen et al. 2018, alg. 1),
+  /// captures outside of the error norm. Its error is that of the tolerance, and grows where the field
+  /// contracts forward in time.
+  public static let backsolve = SensitivityMethod(kind: .backsolve)
+
+  /// What a solve that starts from `y0` and takes `steps` steps (nil: unknown) keeps.
+  func plan(state: TensorType, steps: Int?, maximumSteps: Int) -> SolveInstruction.Sensitivity {
+    guard case .exact(let memory) = kind else { return .backsolve }
+    // A kept state carries its time and step beside it.
+    let bytes = state.byteCount + 16
+    let needed = (steps ?? maximumSteps) + 1
+    let affordable: Int
+    switch memory {
+    case .automatic: affordable = min(4096, max(16, (16 << 20) / bytes))
+    case .bytes(let budget):
+      require(budget > 0, "SensitivityMethod.exact: the memory must be positive, got \(budget) bytes")
+      affordable = budget / bytes
+    }
+    return .exact(checkpoints: max(2, min(affordable, needed)))
+  }
+}

@@ -1,0 +1,52 @@
+/// The states of a solve at the save times.
+///
+/// Outside of a trace reading any number runs the solve, once. Inside of a trace everything here is a symbol, like any
+/// other tensor; running the traced program throws what the solve would have thrown.
+public struct Solution<Scalar: FloatingScalar>: Sendable {
+  /// [times], as given.
+  public let times: Tensor<Double>
+  /// [times, y0.shape...]; the first is y0.
+  public let states: Tensor<Scalar>
+  public let method: Method
+  /// How a gradient of this solve is computed, with the memory it may take.
+  public let sensitivity: SensitivityPlan
+  /// [1, 8]: the numbers of `statistics`, as a tensor that a trace can return.
+  public let statisticsTensor: Tensor<Double>
+  let inputs: SolveInputs
+
+  init(_ inputs: SolveInputs, method: Method) {
+    let results = inputs.solved()
+    times = Tensor(inputs.times)
+    states = Tensor(results[0])
+    statisticsTensor = Tensor(results[1])
+    self.method = method
+    self.inputs = inputs
+    sensitivity = SensitivityPlan(inputs.instruction.sensitivity, state: inputs.y0.type)
+  }
+
+  /// The state at the last time, shape of y0.
+  public var final: Tensor<Scalar> {
+    Tensor(states.value.last().reshaped(to: inputs.y0.shape))
+  }
+}
+
+/// What the gradient of a solve will keep.
+public enum SensitivityPlan: Sendable, Hashable, CustomStringConvertible {
+  /// Up to so many states; steps between them are integrated again.
+  case exact(states: Int, bytes: Int)
+  case backsolve
+
+  init(_ sensitivity: SolveInstruction.Sensitivity, state: TensorType) {
+    switch sensitivity {
+    case .exact(let checkpoints): self = .exact(states: checkpoints, bytes: checkpoints * state.byteCount)
+    case .backsolve: self = .backsolve
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .exact(let states, let bytes): "exact, up to \(states) states kept (\(bytes) bytes)"
+    case .backsolve: "backsolve, constant memory"
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/// Operands of a solve: y0, times and captures, and how they enter the field's body.
+struct SolveInputs {
+  let instruction: SolveInstruction
+  let values: [Value]
+
+  var y0: Value { values[0] }
+  var times: Value { values[1] }
+  var captures: ArraySlice<Value> { values[2...] }
+
+  /// The solve's node: states, statistics, tape.
+  func solved() -> [Value] {
+    var forward = instruction
+    forward.isGradient = false
+    return Graph.node(.structured(SolveOperation(forward)), values)
+  }
+
+  /// The gradient's node: cotangents of `values`, then statistics.
+  func gradient(states: Value, tape: Value, cotangent: Value) -> [Value] {
+    var gradient = instruction
+    gradient.isGradient = true
+    return Graph.node(.structured(SolveOperation(gradient)), values + [states, tape, cotangent])
+  }
+
+  /// The same inputs behind fresh nodes, to differentiate what is built on them; integers stay.
+  func detached() -> SolveInputs {
+    SolveInputs(instruction: instruction, values: values.map { $0.dtype.isFloating ? $0.identity : $0 })
+  }
+}
+
+extension SolveInputs {
+  /// Whether the solve could run now: nothing it needs is a placeholder of a trace, nor behind the node that
+  /// `gradient` and its kin put before what they differentiate (their evaluation runs the solve together with its
+  /// gradient, so running it alone first would be work for nothing).
+  var areKnown: Bool {
+    var seen: Set<UInt64> = []
+    var pending = values
+    while let value = pending.popLast() {
+      let node = value.node
+      guard node.evaluated(value.index) == nil, seen.insert(node.id).inserted else { continue }
+      switch node.operation {
+      case .input, .identity: return false
+      default: pending.append(contentsOf: node.operands)
+      }
+    }
+    return true
+  }
+}
+
+extension Value {
+  /// Row i along the first axis, which is kept with extent 1.
+  func sliced(row i: Int) -> Value {
+    let rest = shape.dimensions.dropFirst()
+    return sliced(
+      start: [i] + rest.map { _ in 0 }, limit: [i + 1] + rest, step: [Int](repeating: 1, count: shape.rank))
+  }
+
+  /// Element i of a vector, as a scalar.
+  func element(_ i: Int) -> Value { sliced(row: i).reshaped(to: []) }
+
+  /// The last row along the first axis, which is kept with extent 1.
+  func last() -> Value { sliced(row: shape[0] - 1) }
+}

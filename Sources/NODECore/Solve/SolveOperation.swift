@@ -1,0 +1,70 @@
+/// The graph's node for a solve, or for the gradient of one. Its derivative rules are in Sensitivity/.
+package struct SolveOperation: SolveLowerable {
+  package let solve: SolveInstruction
+
+  package init(_ solve: SolveInstruction) { self.solve = solve }
+
+  package var name: String { solve.isGradient ? "odeintGradient" : "odeint" }
+
+  /// Operands before those that only a gradient has: y0, times, captures.
+  var inputCount: Int { solve.field.parameters.count }
+
+  package static let statisticsType = TensorType(.float64, [1, 8])
+  static let tapeType = TensorType(.int32, [0])
+
+  package func resultTypes(_ operands: [TensorType]) -> [TensorType] {
+    let expected = inputCount + (solve.isGradient ? 3 : 0)
+    require(operands.count == expected, "\(name): \(operands.count) operands, expected \(expected)")
+    let y0 = operands[0], times = operands[1]
+    require(
+      times.dtype == .float64 && times.shape.rank == 1 && times.shape[0] > 0,
+      "\(name): times must be float64 [n] with n > 0, got \(times)")
+    let parameters = solve.field.parameters
+    let field = solve.field.outputs[0].type
+    require(
+      parameters[1].type == y0 && field == y0,
+      "\(name): state \(y0), but the field maps \(parameters[1].type) to \(field)")
+    for (capture, parameter) in zip(operands[2...], parameters[2...]) {
+      require(
+        capture == parameter.type, "\(name): a capture is \(capture), its parameter \(parameter.type)")
+    }
+    let states = TensorType(y0.dtype, Shape([times.shape[0]] + y0.shape.dimensions))
+    guard solve.isGradient else { return [states, SolveOperation.statisticsType, SolveOperation.tapeType] }
+    require(
+      operands[inputCount] == states && operands[inputCount + 2] == states,
+      "\(name): states \(operands[inputCount]) and their cotangent \(operands[inputCount + 2]) must be \(states)"
+    )
+    return Array(operands[..<inputCount]) + [SolveOperation.statisticsType]
+  }
+
+  /// Two solves of one trace are the same computation if their bodies are the same nodes and so are their settings.
+  package var identity: AnyHashable? { AnyHashable(Key(solve)) }
+
+  private struct Key: Hashable {
+    let parameters: [Value], outputs: [Value]
+    let tableau: TableauCoefficients, controller: ControllerParameters
+    let sensitivity: SolveInstruction.Sensitivity
+    let isGradient: Bool
+
+    init(_ solve: SolveInstruction) {
+      parameters = solve.field.parameters
+      outputs = solve.field.outputs
+      tableau = solve.tableau
+      controller = solve.controller
+      sensitivity = solve.sensitivity
+      isGradient = solve.isGradient
+    }
+  }
+}
+
+extension SolveOperation {
+  /// A solve that `outputs` reach, with the gradient nodes among them: what a training step counts evaluations of.
+  package static func statistics(reaching outputs: [Value]) -> [(isGradient: Bool, value: Value)] {
+    Graph.order(of: outputs).compactMap { node in
+      guard case .structured(let operation) = node.operation, let solve = operation as? SolveOperation else {
+        return nil
+      }
+      return (solve.solve.isGradient, Value(node, solve.solve.isGradient ? node.types.count - 1 : 1))
+    }
+  }
+}
