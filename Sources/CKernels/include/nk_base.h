@@ -60,14 +60,14 @@ typedef enum NK_CLOSED_ENUM nk_isa {
   X(NK_RECIPROCAL, "reciprocal", 1, 1, 0.5)                                                                         \
   X(NK_SQUARE, "square", 1, 1, 0.5)                                                                                 \
   X(NK_SQRT, "sqrt", 1, 1, 0.5)                                                                                     \
-  X(NK_RSQRT, "rsqrt", 1, 2, 2)                                                                                   \
+  X(NK_RSQRT, "rsqrt", 1, 2, 1.6)                                                                                   \
   X(NK_EXP, "exp", 1, 10, 1.5)                                                                                      \
   X(NK_EXPM1, "expm1", 1, 12, 2)                                                                                  \
   X(NK_LOG, "log", 1, 10, 1)                                                                                      \
-  X(NK_LOG1P, "log1p", 1, 12, 3)                                                                                  \
-  X(NK_TANH, "tanh", 1, 14, 3)                                                                                    \
-  X(NK_SIGMOID, "sigmoid", 1, 12, 3)                                                                              \
-  X(NK_SOFTPLUS, "softplus", 1, 20, 3)                                                                            \
+  X(NK_LOG1P, "log1p", 1, 12, 1.5)                                                                                  \
+  X(NK_TANH, "tanh", 1, 14, 2)                                                                                    \
+  X(NK_SIGMOID, "sigmoid", 1, 12, 2.2)                                                                              \
+  X(NK_SOFTPLUS, "softplus", 1, 20, 2)                                                                            \
   X(NK_SIN, "sin", 1, 14, 2)                                                                                      \
   X(NK_COS, "cos", 1, 14, 2)                                                                                      \
   X(NK_RELU, "relu", 1, 1, 0.5)                                                                                     \
@@ -78,7 +78,7 @@ typedef enum NK_CLOSED_ENUM nk_isa {
   X(NK_SUB, "subtract", 2, 1, 0.5)                                                                                  \
   X(NK_MUL, "multiply", 2, 1, 0.5)                                                                                  \
   X(NK_DIV, "divide", 2, 1, 0.5)                                                                                    \
-  X(NK_POW, "pow", 2, 25, 2)                                                                                      \
+  X(NK_POW, "pow", 2, 25, 1)                                                                                      \
   X(NK_MIN, "minimum", 2, 1, 0.5)                                                                                   \
   X(NK_MAX, "maximum", 2, 1, 0.5)                                                                                   \
   X(NK_GT, "greater", 2, 1, 0.5)                                                                                    \

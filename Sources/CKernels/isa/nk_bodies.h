@@ -1,6 +1,8 @@
 // Everything of one instruction set and one element type, and its table.
 #include "nk_vec.h"
 #include "../bodies/elementary.inc"
+#include "../bodies/trigonometry.inc"
+#include "../bodies/power.inc"
 #include "../bodies/ewise.inc"
 #include "../bodies/solver.inc"
 #if __has_include("../bodies/matmul.inc")
@@ -10,9 +12,4 @@
 #endif
 #include "nk_table.h"
 #undef S
-#undef NK_LN2_HI
-#undef NK_LN2_LO
-#undef NK_EXP_MAX
-#undef NK_EXP_MIN
-#undef NK_TANH_ONE
-#undef NK_TRIG_MAX
+#undef NK_COUNT
