@@ -4,6 +4,7 @@
 #include "../bodies/trigonometry.inc"
 #include "../bodies/power.inc"
 #include "../bodies/ewise.inc"
+#include "../bodies/reduce.inc"
 #include "../bodies/solver.inc"
 #if __has_include("../bodies/matmul.inc")
 #include "../bodies/matmul.inc"
