@@ -6,11 +6,9 @@
 #include "../bodies/ewise.inc"
 #include "../bodies/reduce.inc"
 #include "../bodies/solver.inc"
-#if __has_include("../bodies/matmul.inc")
 #include "../bodies/matmul.inc"
 #include "../bodies/conv.inc"
 #include "../bodies/norm_pool.inc"
-#endif
 #include "nk_table.h"
 #undef S
 #undef NK_COUNT

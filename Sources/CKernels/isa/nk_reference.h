@@ -16,11 +16,9 @@
 #define NK_LANES 1
 #define NK_FN(name) NK_CONCAT(nk_, name, NK_ISA_SUFFIX, NK_TYPE_SUFFIX)
 #include "../bodies/reference_ewise.inc"
-#if __has_include("../bodies/reference_matmul.inc")
 #include "../bodies/reference_matmul.inc"
 #include "../bodies/reference_conv.inc"
 #include "../bodies/reference_norm_pool.inc"
-#endif
 #include "nk_table.h"
 #undef NK_LANES
 #undef NK_ISA_SUFFIX

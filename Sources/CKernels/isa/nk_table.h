@@ -16,7 +16,6 @@ const nk_kernels NK_CONCAT(nk_table, NK_ISA_SUFFIX, NK_TYPE_SUFFIX, ) = {
     .scaled_norm2 = NK_FN(scaled_norm2),
     .dot = NK_FN(dot),
     .all_finite = NK_FN(all_finite),
-#ifdef NK_MATMUL_MR
     .mr = NK_MATMUL_MR,
     .nr = NK_MATMUL_NR,
     .packed_bytes = NK_FN(packed_bytes),
@@ -34,5 +33,4 @@ const nk_kernels NK_CONCAT(nk_table, NK_ISA_SUFFIX, NK_TYPE_SUFFIX, ) = {
     .group_norm_gradient = NK_FN(group_norm_gradient),
     .softmax_cross_entropy = NK_FN(softmax_cross_entropy),
     .softmax_cross_entropy_gradient = NK_FN(softmax_cross_entropy_gradient),
-#endif
 };
