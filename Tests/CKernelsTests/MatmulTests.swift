@@ -1,0 +1,144 @@
+import CKernels
+import Testing
+
+/// Bounds: a sum of k products is within k * eps * sum |a||b| of the exact one, whatever its order; the reference
+/// table applied to absolute values gives that sum.
+struct MatmulTests {
+  /// k: empty, one, odd, and beyond one block of k.
+  static let inner = [0, 1, 7, 300]
+
+  @Test(arguments: KernelCase.vector) func productsAgreeWithTheReference(_ test: KernelCase) {
+    let kernels = test.kernels
+    var generator = SeededGenerator(state: 1)
+    for rows in 1...Int(2 * kernels.mr + 1) {
+      for n in 1...Int(2 * kernels.nr + 1) {
+        for k in Self.inner where k < 300 || (rows + n) % 5 == 0 {
+          let problem = MatmulProblem(rows: rows, k: k, n: n, test.dtype, &generator)
+          problem.compare(test)
+        }
+      }
+    }
+    for (rows, k, n) in [(49, 70, 40), (97, 513, 33), (1, 1025, 64)] {  // several blocks of rows and of k
+      MatmulProblem(rows: rows, k: k, n: n, test.dtype, &generator).compare(test)
+    }
+  }
+
+  @Test(arguments: KernelCase.all) func referenceAgreesWithTheDefinition(_ test: KernelCase) {
+    var generator = SeededGenerator(state: 2)
+    let (rows, k, n) = (5, 19, 11)
+    let p = MatmulProblem(rows: rows, k: k, n: n, test.dtype, &generator)
+    let c = p.product(test.kernels, kind: .NK_PACK_MATRIX, p.b, bias: p.bias, act: -1)
+    for i in 0..<rows {
+      for j in 0..<n {
+        let exact = (0..<k).reduce(p.bias[j]) { $0 + p.a[i * p.lda + $1] * p.b[$1 * n + j] }
+        #expect(abs(c[i * p.ldc + j] - exact) <= Double(k + 2) * test.epsilon * Double(k + 1))
+      }
+    }
+  }
+
+  @Test(arguments: KernelCase.vector) func outerProductsAgreeWithTheReference(_ test: KernelCase) {
+    let kernels = test.kernels
+    var generator = SeededGenerator(state: 3)
+    for k in 1...Int(2 * kernels.mr + 1) {
+      for n in 1...Int(2 * kernels.nr + 1) {
+        for rows in Self.inner where rows < 300 || (k + n) % 5 == 0 {
+          compareOuter(test, rows: rows, k: k, n: n, &generator)
+        }
+      }
+    }
+    for (rows, k, n) in [(257, 100, 70), (513, 49, 97)] {
+      compareOuter(test, rows: rows, k: k, n: n, &generator)
+    }
+  }
+
+  @Test(arguments: KernelCase.all) func aRowDoesNotDependOnItsCompany(_ test: KernelCase) {
+    var generator = SeededGenerator(state: 4)
+    for (rows, k, n) in [(61, 70, 37), (13, 600, 64), (5, 3, 2)] {
+      let p = MatmulProblem(rows: rows, k: k, n: n, test.dtype, &generator)
+      for accumulate in [0, 1] as [Int32] {
+        let together = p.product(test.kernels, kind: .NK_PACK_MATRIX, p.b, accumulate: accumulate)
+        for row in 0..<rows {
+          let alone = p.product(test.kernels, kind: .NK_PACK_MATRIX, p.b, accumulate: accumulate, only: row)
+          let range = row * p.ldc..<row * p.ldc + n
+          #expect(range.allSatisfy { together[$0] == alone[$0] }, "row \(row) of \(rows)x\(k)x\(n)")
+        }
+      }
+    }
+  }
+
+  private func compareOuter(
+    _ test: KernelCase, rows: Int, k: Int, n: Int, _ generator: inout SeededGenerator
+  ) {
+    let (lda, ldb, ldc) = (k + 2, n + 1, n + 3)
+    let a = Operand(random: rows * lda, test.dtype, using: &generator)
+    let b = Operand(random: rows * ldb, test.dtype, using: &generator)
+    let before = Operand(random: k * ldc, test.dtype, using: &generator)
+    func run(_ kernels: nk_kernels, _ a: Operand, _ b: Operand, _ c: Operand, _ accumulate: Int32) {
+      let (rows, k, n) = (Int64(rows), Int64(k), Int64(n))
+      let scratch = Operand(bytes: kernels.matmul_outer_scratch(rows, k, n), test.dtype)
+      withExtendedLifetime((a, b, c, scratch)) {
+        kernels.matmul_outer(
+          a.raw, Int64(lda), b.raw, Int64(ldb), c.raw, Int64(ldc), rows, k, n, 0.5, accumulate, scratch.raw)
+      }
+      #expect(scratch.guardIsIntact)
+    }
+    let magnitude = before.magnitudes
+    run(test.reference, a.magnitudes, b.magnitudes, magnitude, 1)
+    for accumulate in [0, 1] as [Int32] {
+      let (actual, expected) = (before.copy, before.copy)
+      run(test.kernels, a, b, actual, accumulate)
+      run(test.reference, a, b, expected, accumulate)
+      let problem = disagreement(actual, expected) { Double(rows + 3) * test.epsilon * magnitude[$0] }
+      #expect(problem == nil, "\(rows) rows, \(k)x\(n), accumulate \(accumulate): \(problem ?? "")")
+    }
+  }
+}
+
+/// A [rows, k] times [k, n] problem whose rows have gaps between them.
+private struct MatmulProblem {
+  let rows, k, n, lda, ldc: Int
+  let a, b, transposed, bias, before: Operand
+
+  init(rows: Int, k: Int, n: Int, _ dtype: nk_dtype, _ generator: inout SeededGenerator) {
+    (self.rows, self.k, self.n, lda, ldc) = (rows, k, n, k + 1, n + 3)
+    a = Operand(random: rows * lda, dtype, using: &generator)
+    b = Operand(random: k * n, dtype, using: &generator)
+    transposed = Operand(k * n, dtype)
+    for p in 0..<k { for j in 0..<n { transposed[j * k + p] = b[p * n + j] } }
+    bias = Operand(random: n, dtype, using: &generator)
+    before = Operand(random: rows * ldc, dtype, using: &generator)
+  }
+
+  func product(
+    _ kernels: nk_kernels, kind: nk_pack_kind, _ b: Operand, a: Operand? = nil, bias: Operand? = nil,
+    act: Int32 = -1, accumulate: Int32 = 0, only row: Int? = nil
+  ) -> Operand {
+    let packed = Operand(bytes: kernels.packed_bytes(Int64(k), Int64(n)), before.dtype)
+    let (c, a) = (before.copy, a ?? self.a)
+    withExtendedLifetime((a, b, packed, bias, c)) {
+      kernels.pack(kind, b.raw, packed.raw, Int64(k), Int64(n), nil)
+      kernels.matmul(
+        a.at((row ?? 0) * lda), Int64(lda), packed.raw, bias?.raw, c.at((row ?? 0) * ldc), Int64(ldc),
+        row == nil ? Int64(rows) : 1, Int64(k), Int64(n), act, 0.5, accumulate)
+    }
+    #expect(packed.guardIsIntact)
+    return c
+  }
+
+  func compare(_ test: KernelCase) {
+    let magnitude = product(
+      test.reference, kind: .NK_PACK_MATRIX, b.magnitudes, a: a.magnitudes, bias: bias.magnitudes)
+    func check(_ what: String, _ run: (nk_kernels) -> Operand, plus: Double = 0) {
+      let problem = disagreement(run(test.kernels), run(test.reference)) {
+        Double(k + 3) * test.epsilon * (abs(magnitude[$0]) + abs(before[$0])) + plus
+      }
+      #expect(problem == nil, "\(what) \(rows)x\(k)x\(n): \(problem ?? "")")
+    }
+    check("bias") { product($0, kind: .NK_PACK_MATRIX, b, bias: bias) }
+    check("transposed") { product($0, kind: .NK_PACK_MATRIX_TRANSPOSED, transposed) }
+    check("accumulate") { product($0, kind: .NK_PACK_MATRIX, b, accumulate: 1) }
+    // tanh has slope at most one and a few ulp of its own.
+    let act = Int32(Elementwise.tanh.rawValue)
+    check("tanh", { product($0, kind: .NK_PACK_MATRIX, b, bias: bias, act: act) }, plus: 8 * test.epsilon)
+  }
+}
