@@ -1,46 +1,81 @@
-// Strided copies: slices, permutations, concatenation, padding, materialised broadcasts.
+// Strided copies: concatenation, padding, slices, permutations. Elements are moved as bits, so any dtype
+// goes.
 #include <string.h>
 #include "nk_internal.h"
 
-#define COPY(NAME, TYPE)                                                                                          \
-  static void NAME(const nk_copy *c, int64_t lanes, const TYPE *src, TYPE *dst) {                                 \
-    const int32_t rank = c->rank;                                                                                 \
-    const int64_t inner = rank > 0 ? c->dims[rank - 1] : 1;                                                       \
-    const int64_t s = rank > 0 ? c->src.stride[rank - 1] : 0, d = rank > 0 ? c->dst.stride[rank - 1] : 0;         \
-    int64_t rows = 1;                                                                                             \
-    for (int32_t axis = 0; axis + 1 < rank; axis++) rows *= c->dims[axis];                                        \
-    for (int64_t lane = 0; lane < lanes; lane++) {                                                                \
-      const TYPE *from = src + lane * c->src.lane_stride;                                                         \
-      TYPE *to = dst + lane * c->dst.lane_stride;                                                                 \
-      int64_t index[NK_MAX_RANK] = {0};                                                                           \
-      for (int64_t row = 0; row < rows; row++) {                                                                  \
-        if (s == 1 && d == 1) {                                                                                   \
-          memcpy(to, from, (size_t)inner * sizeof(TYPE));                                                         \
-        } else {                                                                                                  \
-          for (int64_t i = 0; i < inner; i++) to[i * d] = from[i * s];                                            \
-        }                                                                                                         \
-        for (int32_t axis = rank - 2; axis >= 0; axis--) {                                                        \
-          from += c->src.stride[axis];                                                                            \
-          to += c->dst.stride[axis];                                                                              \
-          if (++index[axis] < c->dims[axis]) break;                                                               \
-          from -= index[axis] * c->src.stride[axis];                                                              \
-          to -= index[axis] * c->dst.stride[axis];                                                                \
-          index[axis] = 0;                                                                                        \
-        }                                                                                                         \
-      }                                                                                                           \
-    }                                                                                                             \
+#define DEFINE_MOVES(T, S)                                                                                   \
+  static void row_##S(T *restrict dst, int64_t ds, const T *restrict src, int64_t ss, int64_t n) {           \
+    if (ds == 1 && ss == 1) {                                                                                \
+      memcpy(dst, src, (size_t)n * sizeof(T));                                                               \
+    } else if (ds == 1 && ss == 0) {                                                                         \
+      const T value = *src;                                                                                  \
+      for (int64_t i = 0; i < n; i++) dst[i] = value;                                                        \
+    } else {                                                                                                 \
+      for (int64_t i = 0; i < n; i++) dst[i * ds] = src[i * ss];                                             \
+    }                                                                                                        \
+  }                                                                                                          \
+  /* A matrix whose contiguous axes differ (a transposition) goes in squares that fit a few cache lines. */  \
+  static void plane_##S(T *restrict dst, const int64_t ds[2], const T *restrict src, const int64_t ss[2],    \
+                        int64_t n0, int64_t n1) {                                                            \
+    for (int64_t i0 = 0; i0 < n0; i0 += 16)                                                                  \
+      for (int64_t j0 = 0; j0 < n1; j0 += 16) {                                                              \
+        const int64_t i1 = nk_min(i0 + 16, n0), j1 = nk_min(j0 + 16, n1);                                    \
+        for (int64_t i = i0; i < i1; i++)                                                                    \
+          for (int64_t j = j0; j < j1; j++) dst[i * ds[0] + j * ds[1]] = src[i * ss[0] + j * ss[1]];         \
+      }                                                                                                      \
   }
-COPY(copy32, uint32_t)
-COPY(copy64, uint64_t)
-#undef COPY
+DEFINE_MOVES(uint32_t, 4)
+DEFINE_MOVES(uint64_t, 8)
+#undef DEFINE_MOVES
 
-void nk_copy_execute(const nk_frame *frame, const nk_instr *instr) {
-  const nk_copy *c = &instr->u.copy;
-  const int64_t size = nk_dtype_bytes(instr->dtype);
-  for (int32_t axis = 0; axis < c->rank; axis++)
-    if (c->dims[axis] == 0) return;
-  const char *src = nk_frame_address(frame, c->src.buffer) + c->src.offset * size;
-  char *dst = nk_frame_address(frame, c->dst.buffer) + c->dst.offset * size;
-  if (size == 4) copy32(c, frame->lanes, (const uint32_t *)src, (uint32_t *)dst);
-  else copy64(c, frame->lanes, (const uint64_t *)src, (uint64_t *)dst);
+static void move_row(char *dst, int64_t ds, const char *src, int64_t ss, int64_t n, int64_t size) {
+  if (size == 8)
+    row_8((uint64_t *)dst, ds, (const uint64_t *)src, ss, n);
+  else
+    row_4((uint32_t *)dst, ds, (const uint32_t *)src, ss, n);
+}
+
+static void move_plane(char *dst, const int64_t *ds, const char *src, const int64_t *ss, int64_t n0,
+                       int64_t n1, int64_t size) {
+  if (size == 8)
+    plane_8((uint64_t *)dst, ds, (const uint64_t *)src, ss, n0, n1);
+  else
+    plane_4((uint32_t *)dst, ds, (const uint32_t *)src, ss, n0, n1);
+}
+
+nk_status nk_copy_execute(const nk_instr *instr, const nk_frame *frame) {
+  const nk_copy *copy = &instr->u.copy;
+  const int64_t size = nk_dtype_bytes(instr->dtype), lanes = nk_frame_lanes(frame, copy->dst.buffer);
+  const char *src = nk_frame_address(frame, copy->src.buffer) + copy->src.offset * size;
+  char *dst = nk_frame_address(frame, copy->dst.buffer) + copy->dst.offset * size;
+  nk_axes axes = {0};
+  int64_t total = lanes;
+  nk_axes_push(&axes, lanes, copy->src.lane_stride, copy->dst.lane_stride);
+  for (int32_t d = 0; d < copy->rank; d++) {
+    nk_axes_push(&axes, copy->dims[d], copy->src.stride[d], copy->dst.stride[d]);
+    total *= copy->dims[d];
+  }
+  if (total == 0) return NK_SUCCESS;
+  const int64_t *ss = axes.stride[0], *ds = axes.stride[1];
+  const int32_t inner = axes.count - 1;
+  const int transposed =
+      inner > 0 && ds[inner] == 1 && ss[inner] != 1 && ss[inner] != 0 && ss[inner - 1] == 1;
+  const int32_t outer = transposed ? inner - 1 : inner; // axes [0, outer) are walked by the odometer
+  int64_t index[NK_MAX_RANK + 1] = {0};
+  for (;;) {
+    if (transposed)
+      move_plane(dst, ds + outer, src, ss + outer, axes.extent[outer], axes.extent[inner], size);
+    else
+      move_row(dst, ds[inner], src, ss[inner], axes.extent[inner], size);
+    int32_t d = outer - 1;
+    for (; d >= 0; d--) {
+      src += ss[d] * size;
+      dst += ds[d] * size;
+      if (++index[d] < axes.extent[d]) break;
+      src -= axes.extent[d] * ss[d] * size;
+      dst -= axes.extent[d] * ds[d] * size;
+      index[d] = 0;
+    }
+    if (d < 0) return NK_SUCCESS;
+  }
 }

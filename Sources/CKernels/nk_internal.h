@@ -1,19 +1,81 @@
-// What the translation units of the executor share.
+// Private to the executor and the solvers: how a run's memory is laid out and how regions are run.
 #ifndef NK_INTERNAL_H
 #define NK_INTERNAL_H
 
-#include "CKernels.h"
+#include "nk_program.h"
 
 static inline int64_t nk_align(int64_t bytes) { return (bytes + 63) & ~(int64_t)63; }
+static inline int64_t nk_min(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t nk_max(int64_t a, int64_t b) { return a > b ? a : b; }
 
-int64_t nk_ewise_scratch_bytes(const nk_ewise_code *code);
-void nk_ewise_execute(const nk_frame *frame, const nk_instr *instr);
-void nk_copy_execute(const nk_frame *frame, const nk_instr *instr);
-int64_t nk_batched_scratch_bytes(const nk_instr *instr);
-void nk_batched_execute(const nk_frame *frame, const nk_instr *instr);
+// Where the pieces of a run's workspace are, in bytes from its start:
+// [arena][groups x accumulators][threads x block scratch][threads x residuals][workspace of nested solves]
+typedef struct nk_layout {
+  int64_t arena, acc, block, residual, nested, total;
+  int64_t acc_stride, block_stride, residual_stride;
+} nk_layout;
+nk_layout nk_program_layout(const nk_program *program, int32_t threads);
 
-// Zeroes a group's accumulators; adds groups pairwise (fixed tree) into group 0. Groups are `stride` bytes apart.
-void nk_accumulators_clear(char *acc, int64_t bytes);
-void nk_accumulators_combine(const nk_region *region, char *acc, int64_t stride, int32_t groups);
+// One run of a program. `lanes` > 0 takes the place of the LANES regions' own count.
+typedef struct nk_run {
+  const nk_program *program;
+  void *const *args;
+  char *workspace;
+  nk_layout layout; // of the workspace, for as many threads as the pool has
+  nk_pool *pool;
+  int64_t lanes;
+  nk_diagnosis *diagnosis;
+} nk_run;
+nk_status nk_run_regions(const nk_run *run, int32_t first, int32_t count);
+// The frame of one worker and one group of accumulators, without lanes.
+nk_frame nk_run_frame(const nk_run *run, int32_t worker, int64_t group);
+
+// Adds accumulator sets 1..<groups (each `stride` bytes after the other) to set 0 by a fixed pairwise tree.
+void nk_accumulators_combine(const nk_region *region, char *acc, int64_t stride, int64_t groups, nk_pool *pool);
+
+// Block and group arithmetic: group g of a loop over `blocks` walks [nk_group_first(g), nk_group_first(g + 1)).
+static inline int64_t nk_block_count(int64_t lanes, int64_t block_lanes) {
+  return (lanes + block_lanes - 1) / block_lanes;
+}
+static inline int64_t nk_group_first(int64_t group, int64_t groups, int64_t blocks) {
+  return group * blocks / groups;
+}
+
+// Lanes that an instruction sees through a buffer: the block's, or 1 where the buffer is shared by all lanes.
+static inline int64_t nk_frame_lanes(const nk_frame *frame, int32_t buffer) {
+  return frame->program->buffers[buffer].has_lanes ? frame->lanes : 1;
+}
+
+nk_status nk_ewise_execute(const nk_instr *instr, const nk_frame *frame);
+int64_t nk_ewise_scratch(const nk_instr *instr, int64_t lanes);
+nk_status nk_copy_execute(const nk_instr *instr, const nk_frame *frame);
+nk_status nk_batched_execute(const nk_instr *instr, const nk_frame *frame);
+int64_t nk_batched_scratch(const nk_instr *instr);
+nk_status nk_op_execute(const nk_instr *instr, const nk_frame *frame);
+
+// Axes of a walk over one or two strided operands: extent-1 axes dropped, neighbours merged where every operand sees
+// them as one. At least one axis after the last push.
+typedef struct nk_axes {
+  int32_t count;
+  int64_t extent[NK_MAX_RANK + 1];
+  int64_t stride[2][NK_MAX_RANK + 1];
+} nk_axes;
+// Pushes the next inner axis.
+static inline void nk_axes_push(nk_axes *axes, int64_t extent, int64_t stride0, int64_t stride1) {
+  const int32_t last = axes->count - 1;
+  if (extent == 1 && axes->count > 0) return;
+  if (axes->count > 0 && axes->extent[last] == 1) axes->count = last; // the placeholder of an extent-1 first axis
+  const int32_t i = axes->count;
+  if (i > 0 && axes->stride[0][i - 1] == extent * stride0 && axes->stride[1][i - 1] == extent * stride1) {
+    axes->extent[i - 1] *= extent;
+    axes->stride[0][i - 1] = stride0;
+    axes->stride[1][i - 1] = stride1;
+    return;
+  }
+  axes->extent[i] = extent;
+  axes->stride[0][i] = stride0;
+  axes->stride[1][i] = stride1;
+  axes->count = i + 1;
+}
 
 #endif

@@ -45,7 +45,9 @@ typedef struct nk_view {
 } nk_view;
 
 // --- Fused elementwise code: a register machine over cache-sized tiles -------------------------------------------
-// Registers 0..<operands are the operands, then the constants, then temporaries.
+// Registers 0..<operands are the operands, then the constants, then temporaries. An output may lie exactly on an operand
+// that is contiguous over the same [lanes,] dims (in place), and on no other. Outputs without lanes in a LANES region are
+// computed as one lane.
 typedef struct nk_vm_op { uint8_t op, dst, a, b, c; } nk_vm_op; // op: nk_ewise
 typedef struct nk_vm_output { int32_t buffer; uint8_t reg; } nk_vm_output; // contiguous, shape [lanes,] dims
 typedef struct nk_ewise_code {
@@ -83,6 +85,7 @@ typedef struct nk_ewise_code {
   X(NK_OP_GROUP_NORM_GRADIENT, "groupNormGradient") /* u.norm: in0 y, in1 rstd, in2 dy -> out0 dx                   */ \
   X(NK_OP_SOFTMAX_XENT, "softmaxCrossEntropy")      /* u.softmax: in0 x, in1 labels (i32) -> out0 loss per row      */ \
   X(NK_OP_SOFTMAX_XENT_GRADIENT, "softmaxCrossEntropyGradient") /* in0 x, in1 labels, in2 dy -> out0                */ \
+  /* An index outside of [0, entries) ends the run with NK_INVALID_ARGUMENT; table and indices may have lanes or not. */ \
   X(NK_OP_GATHER, "gather")                /* u.gather: in0 table [entries, width], in1 i32 indices -> out0         */ \
   X(NK_OP_SCATTER_ADD, "scatterAdd")       /* u.gather: in0 rows [n, width], in1 i32 indices -> out0 [entries, width] (acc) */ \
   X(NK_OP_RANDOM, "random")                /* u.random: in0 key (two i32) -> out0                                   */ \
