@@ -1,0 +1,28 @@
+/// Group normalisation (Wu, He 2018) with a scale and a shift per channel: [n, spatial..., channels].
+public struct GroupNorm<Scalar: FloatingScalar>: Layer {
+  /// [channels].
+  public var scale: Tensor<Scalar>
+  /// [channels].
+  public var bias: Tensor<Scalar>
+  public var groups: Int
+  public var epsilon: Double
+
+  public init(groups: Int, channels: Int, epsilon: Double = 1e-5) {
+    precondition(
+      groups > 0 && channels % groups == 0,
+      "GroupNorm: \(channels) channels are not divisible into \(groups) groups")
+    scale = .ones([channels])
+    bias = .zeros([channels])
+    self.groups = groups
+    self.epsilon = epsilon
+  }
+
+  public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
+    groupNorm(x, groups: groups, epsilon: epsilon) * scale + bias
+  }
+
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) {
+    visit("scale", &scale)
+    visit("bias", &bias)
+  }
+}

@@ -1,0 +1,18 @@
+/// A module that maps one tensor to one tensor.
+public protocol Layer<Scalar>: Module {
+  associatedtype Scalar: FloatingScalar
+  func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar>
+}
+
+/// Layers one after the other.
+public struct Sequential<Scalar: FloatingScalar>: Layer {
+  public var layers: [any Layer<Scalar>]
+
+  public init(_ layers: any Layer<Scalar>...) { self.layers = layers }
+
+  public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> { layers.reduce(x) { $1($0) } }
+
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) {
+    for i in layers.indices { visit(String(i), &layers[i]) }
+  }
+}

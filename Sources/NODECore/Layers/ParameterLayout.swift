@@ -1,0 +1,68 @@
+/// Where the parameters of a module lie in one contiguous vector. Sizes and offsets both come from here.
+public struct ParameterLayout: Sendable, Hashable {
+  public struct Entry: Sendable, Hashable {
+    /// Dotted name, "net.layers.0.weight".
+    public let name: String
+    public let shape: Shape
+    /// In elements.
+    public let offset: Int
+    package let dtype: DType
+    public var range: Range<Int> { offset..<(offset + shape.count) }
+  }
+
+  public let entries: [Entry]
+  /// Elements of the vector.
+  public let count: Int
+
+  public init(_ module: some Module) {
+    var copy = module
+    var visitor = ParameterVisitor(recordsNames: true)
+    copy.visitParameters(&visitor)
+    var offset = 0
+    entries = zip(visitor.names, visitor.values).map { name, value in
+      defer { offset += value.shape.count }
+      return Entry(name: name, shape: value.shape, offset: offset, dtype: value.dtype)
+    }
+    count = offset
+    precondition(
+      Set(visitor.names).count == visitor.names.count,
+      "Module: two parameters have the same name among \(visitor.names)")
+  }
+
+  /// The one element type of all parameters. Traps where they differ: a flat vector has one.
+  package func requireDType(_ dtype: DType, _ operation: String) {
+    for entry in entries where entry.dtype != dtype {
+      preconditionFailure("\(operation): parameter \(entry.name) is \(entry.dtype) where \(dtype) is needed")
+    }
+  }
+
+  /// The parameters out of the vector, in order.
+  package func unflatten(_ vector: Value) -> [Value] {
+    precondition(vector.shape == [count], "ParameterLayout: vector \(vector.shape) for \(count) parameters")
+    return entries.map { entry in
+      let piece = Graph.one(
+        .slice(start: [entry.offset], limit: [entry.range.upperBound], step: [1]), [vector])
+      return Graph.one(.reshape(entry.shape), [piece])
+    }
+  }
+
+  /// One vector of the values, which have the parameters' shapes.
+  package func flatten(_ values: [Value]) -> Value {
+    let rows = values.map { Graph.one(.reshape([$0.shape.count]), [$0]) }
+    return rows.count == 1 ? rows[0] : Graph.one(.concatenate(axis: 0), rows)
+  }
+}
+
+extension Module {
+  /// All parameters as one vector [parameterCount]. Traps where a parameter is not a `Scalar`.
+  public func parameterVector<Scalar: FloatingScalar>(_ type: Scalar.Type = Float.self) -> Tensor<Scalar> {
+    let layout = parameterLayout
+    layout.requireDType(Scalar.dtype, "parameterVector")
+    return Tensor(layout.flatten(parameterValues))
+  }
+
+  /// The same module with the parameters of a vector [parameterCount].
+  public func replacingParameters<Scalar: FloatingScalar>(with vector: Tensor<Scalar>) -> Self {
+    replacingParameters(parameterLayout.unflatten(vector.value))
+  }
+}
