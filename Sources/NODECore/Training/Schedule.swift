@@ -1,0 +1,74 @@
+import Foundation
+
+/// A learning rate as a function of the step. It is computed on the host and enters the compiled step as an input, so
+/// changing it compiles nothing.
+public struct Schedule: Sendable, Hashable, Codable {
+  private enum Shape: Sendable, Hashable, Codable {
+    case constant
+    case steps(boundaries: [Int], factor: Double)
+    case cosine(steps: Int, end: Double)
+    case oneCycle(steps: Int, warmUp: Double, startDivisor: Double, endDivisor: Double)
+  }
+
+  private let peak: Double
+  private let shape: Shape
+  private var warmUpSteps = 0
+
+  public static func constant(_ rate: Double) -> Schedule { Schedule(peak: rate, shape: .constant) }
+
+  /// The rate is multiplied by `factor` at each boundary.
+  public static func steps(_ rate: Double, at boundaries: [Int], factor: Double = 0.1) -> Schedule {
+    Schedule(peak: rate, shape: .steps(boundaries: boundaries, factor: factor))
+  }
+
+  /// Half a cosine from `rate` at step 0 to `end` at step `steps`, then constant (Loshchilov, Hutter 2017, eq. 5, one
+  /// cycle).
+  public static func cosine(_ rate: Double, steps: Int, end: Double = 0) -> Schedule {
+    Schedule(peak: rate, shape: .cosine(steps: steps, end: end))
+  }
+
+  /// Half a cosine up from rate / startDivisor to `rate` during the first `warmUp` of the steps, another down to
+  /// rate / startDivisor / endDivisor (Smith, Topin 2018; PyTorch's OneCycleLR).
+  public static func oneCycle(
+    _ rate: Double, steps: Int, warmUp: Double = 0.3, startDivisor: Double = 25, endDivisor: Double = 1e4
+  ) -> Schedule {
+    Schedule(
+      peak: rate,
+      shape: .oneCycle(steps: steps, warmUp: warmUp, startDivisor: startDivisor, endDivisor: endDivisor))
+  }
+
+  /// The same, its first `steps` steps multiplied by 1/steps, 2/steps, ..., 1.
+  public func warmedUp(steps: Int) -> Schedule {
+    var copy = self
+    copy.warmUpSteps = steps
+    return copy
+  }
+
+  /// The rate of a step; steps count from 0.
+  public func rate(at step: Int) -> Double {
+    let ramp = warmUpSteps > 0 ? min(Double(step + 1) / Double(warmUpSteps), 1) : 1
+    return ramp * shaped(step)
+  }
+
+  private func shaped(_ step: Int) -> Double {
+    // From a to b along half a cosine as x goes from 0 to 1.
+    func anneal(_ a: Double, _ b: Double, _ x: Double) -> Double {
+      b + (a - b) / 2 * (1 + Foundation.cos(.pi * min(max(x, 0), 1)))
+    }
+    switch shape {
+    case .constant: return peak
+    case .steps(let boundaries, let factor):
+      return boundaries.reduce(peak) { step >= $1 ? $0 * factor : $0 }
+    case .cosine(let steps, let end): return anneal(peak, end, Double(step) / Double(max(steps, 1)))
+    case .oneCycle(let steps, let warmUp, let startDivisor, let endDivisor):
+      let start = peak / startDivisor
+      let top = warmUp * Double(steps) - 1, last = Double(steps - 1)
+      if Double(step) <= top { return anneal(start, peak, top > 0 ? Double(step) / top : 1) }
+      return anneal(peak, start / endDivisor, last > top ? (Double(step) - top) / (last - top) : 1)
+    }
+  }
+}
+
+extension Schedule: ExpressibleByFloatLiteral {
+  public init(floatLiteral value: Double) { self = .constant(value) }
+}
