@@ -1,0 +1,122 @@
+/// Grey images with labels, in memory as bytes: a quarter of the floats, which batches are made of when they are needed.
+public struct ImageDataset: Sendable, Equatable {
+  /// Row-major, image after image; 0...255.
+  public let pixels: [UInt8]
+  public let height: Int, width: Int
+  public let labels: [Int32]
+
+  public init(pixels: [UInt8], height: Int, width: Int, labels: [Int32]) {
+    precondition(
+      pixels.count == labels.count * height * width,
+      "ImageDataset: \(pixels.count) pixels for \(labels.count) labels and images of \(height) x \(width)")
+    self.pixels = pixels
+    self.height = height
+    self.width = width
+    self.labels = labels
+  }
+
+  public var count: Int { labels.count }
+
+  /// The first `count` samples.
+  public func prefix(_ count: Int) -> ImageDataset {
+    let count = min(count, self.count)
+    return ImageDataset(
+      pixels: Array(pixels[..<(count * height * width)]), height: height, width: width,
+      labels: Array(labels[..<count]))
+  }
+
+  /// Writes the chosen samples: images [n, height, width, 1] in 0...1, labels [n]. Allocates nothing.
+  ///
+  /// The shift of a sample depends on (key, sample) only, not on the batch that it is in.
+  /// - Parameters:
+  ///   - samples: indices into the set; `images` and `labels` must have room for exactly as many.
+  ///   - augmentation: applied to each image; `key` should differ from epoch to epoch.
+  public func fill(
+    images: UnsafeMutableBufferPointer<Float>, labels target: UnsafeMutableBufferPointer<Int32>,
+    samples: ArraySlice<Int>, augmentation: Augmentation = .none, key: RandomKey = RandomKey(seed: 0)
+  ) {
+    let words = key.hostWords
+    let size = height * width
+    precondition(
+      images.count == samples.count * size && target.count == samples.count,
+      "ImageDataset.fill: room for \(images.count) pixels and \(target.count) labels, \(samples.count) samples"
+    )
+    pixels.withUnsafeBufferPointer { pixels in
+      for (slot, sample) in samples.enumerated() {
+        target[slot] = labels[sample]
+        let (down, right) = augmentation.shift(sample: sample, key: words)
+        for row in 0..<height {
+          let out = images.baseAddress! + slot * size + row * width
+          let from = row + down
+          for column in 0..<width {
+            let source = column + right
+            let inside = from >= 0 && from < height && source >= 0 && source < width
+            out[column] = inside ? Float(pixels[sample * size + from * width + source]) / 255 : 0
+          }
+        }
+      }
+    }
+  }
+
+  /// The chosen samples as tensors.
+  public func batch(
+    _ samples: ArraySlice<Int>, augmentation: Augmentation = .none, key: RandomKey = RandomKey(seed: 0)
+  ) -> LabelledImages {
+    var labels = [Int32](repeating: 0, count: samples.count)
+    let images = [Float](unsafeUninitializedCapacity: samples.count * height * width) { images, count in
+      labels.withUnsafeMutableBufferPointer {
+        count = samples.count * height * width
+        let exactly = UnsafeMutableBufferPointer(rebasing: images[..<count])
+        fill(images: exactly, labels: $0, samples: samples, augmentation: augmentation, key: key)
+      }
+    }
+    return LabelledImages(
+      images: Tensor(images, shape: [samples.count, height, width, 1]),
+      labels: Tensor(labels, shape: [samples.count]))
+  }
+}
+
+/// Random changes of training images.
+public enum Augmentation: Sendable, Hashable {
+  case none
+  /// The image is padded with zeros on every side and a window of its own size is cut out at random.
+  case randomCrop(padding: Int)
+
+  /// Where the window's corner lies, relative to the image's.
+  func shift(sample: Int, key: SIMD2<UInt32>) -> (down: Int, right: Int) {
+    guard case .randomCrop(let padding) = self else { return (0, 0) }
+    var stream = RandomStream(words: RandomStream.child(sample, of: key))
+    let down = stream.nextInteger(below: 2 * padding + 1) - padding
+    return (down, stream.nextInteger(below: 2 * padding + 1) - padding)
+  }
+}
+
+/// The order of the samples in one epoch: a permutation that depends on (key, epoch) only, cut into batches.
+public struct EpochPlan: Sendable {
+  public let order: [Int]
+  public let batchSize: Int
+  public let batchCount: Int
+
+  /// - Parameter dropsLast: leaves out the last batch where it would be smaller than the others.
+  public init(
+    sampleCount: Int, batchSize: Int, key: RandomKey = RandomKey(seed: 0), epoch: Int = 0,
+    shuffles: Bool = true,
+    dropsLast: Bool = true
+  ) {
+    precondition(batchSize > 0, "EpochPlan: the batch size must be positive, got \(batchSize)")
+    var order = Array(0..<sampleCount)
+    if shuffles {
+      var stream = RandomStream(key: key.fold(in: epoch))
+      stream.shuffle(&order)
+    }
+    self.order = order
+    self.batchSize = batchSize
+    batchCount = dropsLast ? sampleCount / batchSize : (sampleCount + batchSize - 1) / batchSize
+  }
+
+  /// Samples of one batch.
+  public subscript(batch: Int) -> ArraySlice<Int> {
+    precondition(batch >= 0 && batch < batchCount, "EpochPlan: batch \(batch) of \(batchCount)")
+    return order[(batch * batchSize)..<min((batch + 1) * batchSize, order.count)]
+  }
+}
