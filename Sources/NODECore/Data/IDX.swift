@@ -23,8 +23,8 @@ public enum IDXError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// An array of unsigned bytes in the format of the MNIST files (LeCun, Cortes, Burges: "The MNIST database", File
-/// formats): two zero bytes, the element type, the rank, big-endian 32-bit extents, the elements.
+/// An array of unsigned bytes in the format of the MNIST files (LeCun, Cortes, Burges: "The MNIST database",
+/// File formats): two zero bytes, the element type, the rank, big-endian 32-bit extents, the elements.
 public struct IDXArray: Sendable, Equatable {
   /// Extents, outermost first.
   public let dimensions: [Int]
@@ -32,7 +32,8 @@ public struct IDXArray: Sendable, Equatable {
   public let elements: [UInt8]
 
   /// Reads a file's bytes.
-  /// - Parameter decompressor: applied first where the bytes start like gzip (the library itself has no inflate).
+  /// - Parameter decompressor: applied first where the bytes start like gzip (the library itself has no
+  ///   inflate).
   /// - Throws: `IDXError`, or what the decompressor throws.
   public init(_ file: [UInt8], decompressor: (([UInt8]) throws -> [UInt8])? = nil) throws {
     var bytes = file

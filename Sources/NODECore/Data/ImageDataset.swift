@@ -1,4 +1,5 @@
-/// Grey images with labels, in memory as bytes: a quarter of the floats, which batches are made of when they are needed.
+/// Grey images with labels, in memory as bytes: a quarter of the floats, which batches are made of when they
+/// are needed.
 public struct ImageDataset: Sendable, Equatable {
   /// Row-major, image after image; 0...255.
   public let pixels: [UInt8]

@@ -1,10 +1,11 @@
 import Foundation
 
-/// Handwritten-like digits drawn from strokes: the data set that is always there. 28 x 28, white on black, like MNIST,
-/// and generated again bit for bit from a key on one kind of machine (libm's sine may differ between platforms).
+/// Handwritten-like digits drawn from strokes: the data set that is always there. 28 x 28, white on black,
+/// like MNIST, and generated again bit for bit from a key on one kind of machine (libm's sine may differ
+/// between platforms).
 ///
-/// Each image chooses a digit, a style of writing it, and then bends, turns, shears, scales and shifts the pen's path
-/// and chooses the pen's width.
+/// Each image chooses a digit, a style of writing it, and then bends, turns, shears, scales and shifts the
+/// pen's path and chooses the pen's width.
 public enum SyntheticDigits {
   public static let height = 28, width = 28
 

@@ -1,10 +1,10 @@
 import CKernels
 
-/// The counter-based generator of the kernels (Philox4x32-10) read word after word on the host: for shuffling,
-/// augmentation and generated data. The same key gives the same words on every machine.
+/// The counter-based generator of the kernels (Philox4x32-10) read word after word on the host: for
+/// shuffling, augmentation and generated data. The same key gives the same words on every machine.
 ///
-/// The algorithms below are our own, not the standard library's `shuffle(using:)` and relatives, whose results may
-/// change between toolchains.
+/// The algorithms below are our own, not the standard library's `shuffle(using:)` and relatives, whose
+/// results may change between toolchains.
 public struct RandomStream: Sendable {
   private let key: SIMD2<UInt32>
   private var block: UInt64 = 0

@@ -1,12 +1,12 @@
-/// Convolution of images to which the time t is appended as one more, constant channel: the layer of the ODE-Nets of
-/// Chen et al. (2018; the authors' odenet_mnist.py). [n, h, w, inputs] -> [n, oh, ow, outputs].
+/// Convolution of images to which the time t is appended as one more, constant channel: the layer of the
+/// ODE-Nets of Chen et al. (2018; the authors' odenet_mnist.py). [n, h, w, inputs] -> [n, oh, ow, outputs].
 ///
 /// The time channel is the first, as there. It is never made: by linearity in the channels,
 ///
 ///     conv([t, x], W) = conv(x, W[:, :, 1:, :]) + t conv(1, W[:, :, :1, :]),
 ///
-/// and the second convolution depends on neither t nor x, so that a solve hoists it and computes it once. (It is not a
-/// mere number per output: near the border the padding's zeros are no t.)
+/// and the second convolution depends on neither t nor x, so that a solve hoists it and computes it once. (It
+/// is not a mere number per output: near the border the padding's zeros are no t.)
 public struct ConcatConv2D<Scalar: FloatingScalar>: Module {
   /// [kernel, kernel, 1 + inputs, outputs].
   public var weight: Tensor<Scalar>

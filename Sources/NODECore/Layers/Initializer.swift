@@ -14,9 +14,11 @@ public enum Initializer: Sendable, Hashable {
   case kaimingUniform(gain: Double = 2.0.squareRoot())
   /// Normal with variance gain^2 / fanIn.
   case kaimingNormal(gain: Double = 2.0.squareRoot())
-  /// Uniform on (-1/sqrt(fanIn), 1/sqrt(fanIn)): what PyTorch gives weights and biases of linear and convolution layers.
+  /// Uniform on (-1/sqrt(fanIn), 1/sqrt(fanIn)): what PyTorch gives weights and biases of linear and
+  /// convolution layers.
   case fanIn
-  /// Rows or columns, whichever are fewer, orthonormal times gain (Saxe et al. 2014); leading axes are merged.
+  /// Rows or columns, whichever are fewer, orthonormal times gain (Saxe et al. 2014); leading axes are
+  /// merged.
   case orthogonal(gain: Double = 1)
 
   /// - Parameters:
@@ -56,9 +58,9 @@ public enum Initializer: Sendable, Hashable {
   }
 }
 
-/// Orthonormalises the rows (or columns, if those are fewer) of a Gaussian matrix. Gram and Schmidt twice over: once is
-/// not orthogonal to round-off, twice is (Giraud et al. 2005). The result is uniform over the orthogonal group because
-/// its triangular factor has a positive diagonal.
+/// Orthonormalises the rows (or columns, if those are fewer) of a Gaussian matrix. Gram and Schmidt twice
+/// over: once is not orthogonal to round-off, twice is (Giraud et al. 2005). The result is uniform over the
+/// orthogonal group because its triangular factor has a positive diagonal.
 private func orthonormal(_ matrix: [Double], rows: Int, columns: Int) -> [Double] {
   let wide = rows <= columns
   let count = wide ? rows : columns, length = wide ? columns : rows

@@ -1,5 +1,5 @@
-/// Something with parameters: a layer, a model, or a batch of data. A module is a value; a trained model is another
-/// value of the same type.
+/// Something with parameters: a layer, a model, or a batch of data. A module is a value; a trained model is
+/// another value of the same type.
 ///
 /// ```swift
 /// struct Spiral: Module {
@@ -13,8 +13,8 @@ public protocol Module: Sendable {
   mutating func visitParameters(_ visit: inout ParameterVisitor)
 }
 
-/// Walks through the parameters of a module. Called with a name and a tensor, a module, or an array or optional of
-/// those; names are joined by dots ("net.layers.0.weight").
+/// Walks through the parameters of a module. Called with a name and a tensor, a module, or an array or
+/// optional of those; names are joined by dots ("net.layers.0.weight").
 public struct ParameterVisitor {
   /// What is done with each parameter.
   private enum Action {

@@ -1,6 +1,7 @@
 import Foundation
 
-/// Adam (Kingma, Ba 2015, algorithm 1), or AdamW (Loshchilov, Hutter 2019, algorithm 2) with decoupled weight decay.
+/// Adam (Kingma, Ba 2015, algorithm 1), or AdamW (Loshchilov, Hutter 2019, algorithm 2) with decoupled weight
+/// decay.
 public struct Adam: Optimizer {
   public var learningRate: Schedule
   public var beta1: Double, beta2: Double, epsilon: Double
@@ -30,7 +31,8 @@ public struct Adam: Optimizer {
     let gradient = coupledDecay ? gradient + parameters * weightDecay : gradient
     let first = state[0] * beta1 + gradient * (1 - beta1)
     let second = state[1] * beta2 + square(gradient) * (1 - beta2)
-    // 1 - beta^step as -expm1(step log beta): in Float the plain difference loses four digits for beta2 in early steps.
+    // 1 - beta^step as -expm1(step log beta): in Float the plain difference loses four digits for beta2 in
+    // early steps.
     let correction1 = -expm1(step * Foundation.log(beta1))
     let correction2 = -expm1(step * Foundation.log(beta2))
     let scale = learningRate / correction1

@@ -1,5 +1,5 @@
-/// Memory for one batch, written in place: a loop over batches that fills a buffer and steps with it allocates nothing.
-/// Two of them let one be filled while the other is computed with.
+/// Memory for one batch, written in place: a loop over batches that fills a buffer and steps with it
+/// allocates nothing. Two of them let one be filled while the other is computed with.
 public final class BatchBuffer<Batch: Module> {
   /// Structure of the batch; its numbers are not used.
   package let example: Batch

@@ -17,9 +17,9 @@ public enum CheckpointError: Error, CustomStringConvertible {
   }
 }
 
-/// Everything a training run needs to go on bit for bit: parameters, the optimizer's vectors, the step (from which the
-/// schedule and the random keys follow), the key, and what they belong to. A safetensors file with the parameters under
-/// their own names, "model.stem.conv1.weight", so that other programs can read them.
+/// Everything a training run needs to go on bit for bit: parameters, the optimizer's vectors, the step (from
+/// which the schedule and the random keys follow), the key, and what they belong to. A safetensors file with
+/// the parameters under their own names, "model.stem.conv1.weight", so that other programs can read them.
 public struct Checkpoint: Sendable, Equatable {
   /// What the model is, in words: compared when the checkpoint is loaded.
   public var architecture: String

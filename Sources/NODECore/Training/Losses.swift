@@ -12,12 +12,14 @@ public func meanAbsoluteError<S: FloatingScalar>(_ prediction: Tensor<S>, _ targ
   return abs(prediction - target).mean()
 }
 
-/// Half the squared difference where it is below delta, else delta (|difference| - delta / 2) (Huber 1964); the mean.
+/// Half the squared difference where it is below delta, else delta (|difference| - delta / 2) (Huber 1964);
+/// the mean.
 public func huberLoss<S: FloatingScalar>(
   _ prediction: Tensor<S>, _ target: Tensor<S>, delta: Double = 1
 ) -> Tensor<S> {
   requireEqualShapes("huberLoss", prediction, target)
-  // With c = min(|d|, delta) both branches are c |d| - c^2 / 2: no selection, and no kink for derivatives to miss.
+  // With c = min(|d|, delta) both branches are c |d| - c^2 / 2: no selection, and no kink for derivatives to
+  // miss.
   let distance = abs(prediction - target)
   let capped = minimum(distance, Tensor(S(delta)))
   return (capped * distance - square(capped) * 0.5).mean()
@@ -28,7 +30,8 @@ public func crossEntropy<S: FloatingScalar>(logits: Tensor<S>, labels: Tensor<In
   softmaxCrossEntropy(logits: logits, labels: labels).mean()
 }
 
-/// The number of rows whose largest logit is at the label; of several equal ones, any counts. Scalar, no derivative.
+/// The number of rows whose largest logit is at the label; of several equal ones, any counts. Scalar, no
+/// derivative.
 public func correctCount<S: FloatingScalar>(logits: Tensor<S>, labels: Tensor<Int32>) -> Tensor<S> {
   precondition(
     logits.rank == 2 && labels.shape == [logits.shape[0]],

@@ -1,5 +1,5 @@
-/// An update rule as a value: traced operations on one flat vector of parameters. Its learning rate and the step counter
-/// are inputs of the compiled step.
+/// An update rule as a value: traced operations on one flat vector of parameters. Its learning rate and the
+/// step counter are inputs of the compiled step.
 public protocol Optimizer: Sendable {
   /// "adam"; checkpoints name it.
   var name: String { get }
@@ -18,7 +18,8 @@ public protocol Optimizer: Sendable {
   ) -> (parameters: Tensor<S>, state: [Tensor<S>])
 }
 
-/// The gradient scaled down so that its Euclidean norm is at most `maximum` (Pascanu et al. 2013, algorithm 1).
+/// The gradient scaled down so that its Euclidean norm is at most `maximum` (Pascanu et al. 2013, algorithm
+/// 1).
 package func clipped<S: FloatingScalar>(_ gradient: Tensor<S>, norm: Tensor<S>, maximum: Double) -> Tensor<S>
 {
   gradient * minimum(Tensor(S(1)), Tensor(S(maximum)) / norm)

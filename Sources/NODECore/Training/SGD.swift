@@ -1,5 +1,6 @@
-/// Stochastic gradient descent with momentum (Sutskever et al. 2013, in the form of PyTorch: the velocity is not
-/// multiplied by the rate, v = momentum v + g, p = p - rate v; with Nesterov p = p - rate (g + momentum v)).
+/// Stochastic gradient descent with momentum (Sutskever et al. 2013, in the form of PyTorch: the velocity is
+/// not multiplied by the rate, v = momentum v + g, p = p - rate v; with Nesterov p = p - rate (g + momentum
+/// v)).
 public struct SGD: Optimizer {
   public var learningRate: Schedule
   public var momentum: Double

@@ -26,8 +26,8 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// Named arrays in one file, in the safetensors format (huggingface/safetensors, README, "Format"): the header's length
-/// as 8 little-endian bytes, the header in JSON, the elements, little-endian, without gaps.
+/// Named arrays in one file, in the safetensors format (huggingface/safetensors, README, "Format"): the
+/// header's length as 8 little-endian bytes, the header in JSON, the elements, little-endian, without gaps.
 public struct Safetensors: Sendable, Equatable {
   public struct Item: Sendable, Equatable {
     public var name: String

@@ -1,7 +1,7 @@
 import Foundation
 
-/// A learning rate as a function of the step. It is computed on the host and enters the compiled step as an input, so
-/// changing it compiles nothing.
+/// A learning rate as a function of the step. It is computed on the host and enters the compiled step as an
+/// input, so changing it compiles nothing.
 public struct Schedule: Sendable, Hashable, Codable {
   private enum Shape: Sendable, Hashable, Codable {
     case constant
@@ -21,14 +21,14 @@ public struct Schedule: Sendable, Hashable, Codable {
     Schedule(peak: rate, shape: .steps(boundaries: boundaries, factor: factor))
   }
 
-  /// Half a cosine from `rate` at step 0 to `end` at step `steps`, then constant (Loshchilov, Hutter 2017, eq. 5, one
-  /// cycle).
+  /// Half a cosine from `rate` at step 0 to `end` at step `steps`, then constant (Loshchilov, Hutter 2017,
+  /// eq. 5, one cycle).
   public static func cosine(_ rate: Double, steps: Int, end: Double = 0) -> Schedule {
     Schedule(peak: rate, shape: .cosine(steps: steps, end: end))
   }
 
-  /// Half a cosine up from rate / startDivisor to `rate` during the first `warmUp` of the steps, another down to
-  /// rate / startDivisor / endDivisor (Smith, Topin 2018; PyTorch's OneCycleLR).
+  /// Half a cosine up from rate / startDivisor to `rate` during the first `warmUp` of the steps, another down
+  /// to rate / startDivisor / endDivisor (Smith, Topin 2018; PyTorch's OneCycleLR).
   public static func oneCycle(
     _ rate: Double, steps: Int, warmUp: Double = 0.3, startDivisor: Double = 25, endDivisor: Double = 1e4
   ) -> Schedule {
