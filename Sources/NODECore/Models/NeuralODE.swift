@@ -1,0 +1,62 @@
+/// A vector field dy/dt = f(t, y) with parameters.
+public protocol VectorField<Scalar>: Module {
+  associatedtype Scalar: FloatingScalar
+  /// - Parameters:
+  ///   - t: scalar.
+  ///   - y: the state; the result has its shape.
+  func callAsFunction(_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar>
+}
+
+/// How a model integrates: what `odeint` is told besides the field, the state and the times.
+public struct SolveOptions: Sendable, Hashable {
+  public var method: Method
+  /// nil: the controller's.
+  public var rtol: Double?, atol: Double?
+  public var controller: Controller
+  public var sensitivity: SensitivityMethod
+  public var maxSteps: Int?
+
+  public init(
+    method: Method = .dopri5, rtol: Double? = nil, atol: Double? = nil, controller: Controller = .automatic,
+    sensitivity: SensitivityMethod = .exact, maxSteps: Int? = nil
+  ) {
+    self.method = method
+    self.rtol = rtol
+    self.atol = atol
+    self.controller = controller
+    self.sensitivity = sensitivity
+    self.maxSteps = maxSteps
+  }
+}
+
+/// A network whose depth is time (Chen et al. 2018): the state at `t1` of a field started at its input at
+/// `t0`.
+public struct NeuralODE<Field: VectorField>: Module {
+  public typealias Scalar = Field.Scalar
+
+  public var field: Field
+  public var t0: Double, t1: Double
+  public var options: SolveOptions
+
+  public init(_ field: Field, t0: Double = 0, t1: Double = 1, options: SolveOptions = SolveOptions()) {
+    self.field = field
+    self.t0 = t0
+    self.t1 = t1
+    self.options = options
+  }
+
+  /// The state at t1, shape of y0. Throws what `odeint` throws.
+  public func callAsFunction(_ y0: Tensor<Scalar>) throws -> Tensor<Scalar> {
+    try path(from: y0, at: [t0, t1]).final
+  }
+
+  /// The states at the given times, the first of which is where y0 holds.
+  public func path(from y0: Tensor<Scalar>, at times: [Double]) throws -> Solution<Scalar> {
+    try odeint(
+      from: y0, at: times, method: options.method, rtol: options.rtol, atol: options.atol,
+      controller: options.controller, sensitivity: options.sensitivity, maxSteps: options.maxSteps
+    ) { t, y in try field(t, y) }
+  }
+
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("field", &field) }
+}
