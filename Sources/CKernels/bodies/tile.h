@@ -12,6 +12,8 @@ typedef enum nk_tile_mode {
 #define NK_ROW_BLOCK 48
 // Columns of the left operand that a sum of outer products copies at once; likewise a multiple of every height.
 #define NK_STRIP_COLUMNS 48
+// Source positions of which the filter gradient copies a strip at once: about a first-level cache.
+#define NK_SOURCE_BLOCK 1280
 // What certainly stays in a first-level cache.
 #define NK_SMALL_BYTES 16384
 #endif
