@@ -23,7 +23,8 @@ package struct SolveInstruction: Sendable {
   package var isGradient: Bool
 
   package init(
-    field: GraphBody, tableau: TableauCoefficients, controller: ControllerParameters, sensitivity: Sensitivity,
+    field: GraphBody, tableau: TableauCoefficients, controller: ControllerParameters,
+    sensitivity: Sensitivity,
     isGradient: Bool
   ) {
     self.field = field

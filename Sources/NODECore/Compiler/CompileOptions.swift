@@ -1,0 +1,27 @@
+/// What the caller knows of an input's leading axis.
+package enum LaneHint: Sendable, Hashable {
+  /// The compiler decides.
+  case automatic
+  /// Rows that are samples.
+  case lanes
+  /// Not a row a sample: parameters, tables.
+  case shared
+}
+
+package struct CompileOptions: Sendable {
+  /// Per input; missing ones are automatic.
+  package var lanes: [LaneHint] = []
+  /// Fuse elementwise chains and run lanes in blocks. Off: one instruction after another on whole tensors, for tests.
+  package var optimizes = true
+
+  package init(lanes: [LaneHint] = [], optimizes: Bool = true) {
+    self.lanes = lanes
+    self.optimizes = optimizes
+  }
+}
+
+/// A graph that cannot be compiled: it reaches a symbol that is not among the inputs.
+package struct CompileError: Error, Hashable, CustomStringConvertible {
+  package var description: String
+  init(_ description: String) { self.description = description }
+}
