@@ -15,8 +15,9 @@ extension Tensor where Scalar: FloatingScalar {
   public static func .== (a: Tensor, b: Tensor) -> Tensor { apply(.equal, a, b) }
 }
 
-/// `a` where the mask is not zero, else `b`; shapes broadcast. The branch that is not taken receives a zero gradient, even
-/// where its own derivative is not finite.
+/// `a` where the mask is not zero, else `b`; shapes broadcast. The branch that is not taken receives a cotangent of zero. Where
+/// its own derivative is infinite there (sqrt at 0), the product is still NaN: replace its argument as well, as in
+/// `where(x .> 0, sqrt(where(x .> 0, x, 1)), 0)`.
 public func `where`<Scalar: FloatingScalar>(
   _ mask: Tensor<Scalar>, _ a: Tensor<Scalar>, _ b: Tensor<Scalar>
 ) -> Tensor<Scalar> {

@@ -73,6 +73,23 @@ package struct Convolution: Sendable, Hashable {
   package var padTop: Int, padLeft: Int, padBottom: Int, padRight: Int
   package var outputChannels: Int
 
+  package init(
+    height: Int, width: Int, inputChannels: Int, kernelHeight: Int, kernelWidth: Int, stride: Int, padTop: Int,
+    padLeft: Int, padBottom: Int, padRight: Int, outputChannels: Int
+  ) {
+    self.height = height
+    self.width = width
+    self.inputChannels = inputChannels
+    self.kernelHeight = kernelHeight
+    self.kernelWidth = kernelWidth
+    self.stride = stride
+    self.padTop = padTop
+    self.padLeft = padLeft
+    self.padBottom = padBottom
+    self.padRight = padRight
+    self.outputChannels = outputChannels
+  }
+
   package var outputHeight: Int { (height + padTop + padBottom - kernelHeight) / stride + 1 }
   package var outputWidth: Int { (width + padLeft + padRight - kernelWidth) / stride + 1 }
 }

@@ -211,7 +211,7 @@ struct Interpreter {
       }
       return result.map(\.asDouble)
     }
-    return dtype == .float64 ? draw(0.0, NK_F64) : draw(Float(0), NK_F32)
+    return dtype == .float64 ? draw(0.0, .NK_F64) : draw(Float(0), .NK_F32)
   }
 }
 

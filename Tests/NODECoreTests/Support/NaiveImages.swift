@@ -3,7 +3,9 @@ import NODECore
 
 /// Convolutions and fused operations by their textbook loops, for the interpreter.
 enum NaiveImages {
-  static func convolution(_ operation: Operation, _ x: [[Double]], _ types: [TensorType], _ shape: Shape)
+  static func convolution(
+    _ operation: NODECore.Operation, _ x: [[Double]], _ types: [TensorType], _ shape: Shape
+  )
     -> [Double]
   {
     var result = Array(repeating: 0.0, count: shape.count)

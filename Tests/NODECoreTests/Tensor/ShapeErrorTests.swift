@@ -1,0 +1,79 @@
+import NODECore
+import Testing
+
+/// Mistakes that have to stop the program with a message naming the operation and both shapes.
+enum Mistake: String, CaseIterable, Codable, Sendable {
+  case addShapes, matmulInner, matmulBatch, reshapeCount, broadcastTo, concatenateExtents, convolutionChannels
+  case subscriptOutside, gatherIndices, groupCount, labelsShape, poolWindow, gradientOfVector,
+    integerArithmetic
+  case axisOutside, scalarCount, jvpDirection
+
+  /// What the message must contain.
+  var words: [String] {
+    switch self {
+    case .addShapes: ["add", "[2, 3]", "[4]"]
+    case .matmulInner: ["matmul", "[2, 3]", "[4, 2]"]
+    case .matmulBatch: ["matmul", "[2, 2, 3]", "[3, 3, 2]"]
+    case .reshapeCount: ["reshape", "[2, 3]", "[5]"]
+    case .broadcastTo: ["broadcast", "[2, 3]", "[2, 4]"]
+    case .concatenateExtents: ["concatenate", "[2, 3]", "[4]"]
+    case .convolutionChannels: ["conv2d", "[1, 4, 4, 2]", "[3, 3, 3, 1]"]
+    case .subscriptOutside: ["subscript", "5", "[2, 3]"]
+    case .gatherIndices: ["gather", "float64"]
+    case .groupCount: ["groupNorm", "2", "[2, 3]"]
+    case .labelsShape: ["softmaxCrossEntropy", "[2, 3]", "[3]"]
+    case .poolWindow: ["maxPool2d", "5", "[1, 4, 4, 2]"]
+    case .gradientOfVector: ["gradient", "[2, 3]"]
+    case .integerArithmetic: ["multiply", "int32"]
+    case .axisOutside: ["sum", "4", "[2, 3]"]
+    case .scalarCount: ["Tensor", "3", "[2, 2]"]
+    case .jvpDirection: ["jvp", "[4]", "[2, 3]"]
+    }
+  }
+
+  func make() {
+    let x = Tensor<Double>.ones([2, 3]), v = Tensor<Double>.ones([4])
+    let image = Tensor<Double>(spreadOut([1, 4, 4, 2]))
+    switch self {
+    case .addShapes: _ = x + v
+    case .matmulInner: _ = matmul(x, Tensor<Double>.ones([4, 2]))
+    case .matmulBatch: _ = matmul(Tensor<Double>.ones([2, 2, 3]), Tensor<Double>.ones([3, 3, 2]))
+    case .reshapeCount: _ = x.reshaped(to: [5])
+    case .broadcastTo: _ = x.broadcast(to: [2, 4])
+    case .concatenateExtents: _ = Tensor.concatenated([x, v])
+    case .convolutionChannels:
+      _ = Graph.one(.conv2d(mismatched), [image.value, Tensor<Double>.ones([3, 3, 3, 1]).value])
+    case .subscriptOutside: _ = x[5]
+    case .gatherIndices: _ = Graph.one(.gather, [x.value, v.value])
+    case .groupCount: _ = groupNorm(x, groups: 2)
+    case .labelsShape: _ = softmaxCrossEntropy(logits: x, labels: Tensor<Int32>([0, 1, 2]))
+    case .poolWindow: _ = maxPool2d(image, size: 5)
+    case .gradientOfVector: _ = gradient(at: x) { $0 * 2.0 }
+    case .integerArithmetic:
+      _ = Graph.one(.elementwise(.multiply), [Graph.iota(2, .int32), Graph.iota(2, .int32)])
+    case .axisOutside: _ = x.sum(axes: 4)
+    case .scalarCount: _ = Tensor<Double>([1, 2, 3], shape: [2, 2])
+    case .jvpDirection: _ = jvp(at: x, along: v) { $0 }
+    }
+  }
+
+  private var mismatched: Convolution {
+    Convolution(
+      height: 4, width: 4, inputChannels: 2, kernelHeight: 3, kernelWidth: 3, stride: 1, padTop: 0,
+      padLeft: 0,
+      padBottom: 0, padRight: 0, outputChannels: 1)
+  }
+}
+
+@Suite struct ShapeErrorTests {
+  @Test(arguments: Mistake.allCases)
+  func stopsWithAMessage(_ mistake: Mistake) async throws {
+    let result = try await #require(
+      processExitsWith: .failure, observing: [\.standardErrorContent]
+    ) { [mistake] in
+      mistake.make()
+    }
+    let message = String(decoding: result.standardErrorContent, as: UTF8.self)
+    for word in mistake.words { #expect(message.contains(word), "\(mistake): \(message.prefix(300))") }
+  }
+}
