@@ -6,11 +6,9 @@ import Testing
     let x = Graph.constant([0.5], [])
     let start = x.identity
     var y = start
-    for _ in 0..<1_000_000 { y = y.map(.neg) + 1e-9 }
+    for _ in 0..<1_000_000 { y = y + 1e-9 }
     let gradient = pullback(of: [y], cotangents: [y.splat(1)], to: [start])[0]
     #expect(gradient?.splatValue == 1)
-    let tangent = pushforward(of: [y], inputs: [start], tangents: [y.splat(1)])[0]
-    #expect(tangent?.splatValue == 1)
   }
 
   @Test func gradientNodesAreProportionalToTheGraph() {
