@@ -21,7 +21,9 @@ let package = Package(
       cSettings: [.define("NDEBUG", .when(configuration: .release))]),
     .target(name: "NODECore", dependencies: ["CKernels"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
-    .testTarget(name: "NODECoreTests", dependencies: ["NODECore", "CKernels"]),
+    // Interposes malloc, so that tests can count allocations.
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+    .testTarget(name: "NODECoreTests", dependencies: ["NODECore", "CKernels", "AllocationCounter"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

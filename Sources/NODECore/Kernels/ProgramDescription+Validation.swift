@@ -139,7 +139,8 @@ extension ProgramDescription {
       try require(!isAccumulator || use.access == .accumulate, "\(use.name) must not be an accumulator")
       // Blocks run in any order and at the same time: what they share can be added to in order, never stored to.
       try require(
-        use.access == .read || buffer.isBlockLocal || isAccumulator || region.kind == .serial || use.bytes == 0,
+        use.access == .read || buffer.isBlockLocal || isAccumulator || region.kind == .serial
+          || use.bytes == 0,
         "\(use.name) is written by every block but has no lanes and is no accumulator")
       if isOncePerBlock {
         try require(!buffer.hasLanes, "\(use.name) has lanes but the instruction runs once per block")

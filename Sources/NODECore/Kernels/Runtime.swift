@@ -8,7 +8,7 @@ public enum Runtime {
   public static var threads: Int {
     get { defaultThreads.load(ordering: .relaxed) }
     set {
-      precondition(newValue >= 1, "Runtime.threads: \(newValue) threads are not possible")
+      require(newValue >= 1, "Runtime.threads: \(newValue) threads are not possible")
       defaultThreads.store(newValue, ordering: .relaxed)
     }
   }
@@ -59,7 +59,7 @@ enum ThreadOverride {
 
 /// Runs of programs inside of `body` use `count` threads, whatever `Runtime.threads` is; other tasks are not affected.
 public func withThreads<Result>(_ count: Int, _ body: () throws -> Result) rethrows -> Result {
-  precondition(count >= 1, "withThreads: \(count) threads are not possible")
+  require(count >= 1, "withThreads: \(count) threads are not possible")
   return try ThreadOverride.$threads.withValue(count, operation: body)
 }
 
@@ -67,6 +67,6 @@ public func withThreads<Result>(_ count: Int, _ body: () throws -> Result) rethr
 public func withThreads<Result>(
   _ count: Int, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
 ) async rethrows -> Result {
-  precondition(count >= 1, "withThreads: \(count) threads are not possible")
+  require(count >= 1, "withThreads: \(count) threads are not possible")
   return try await ThreadOverride.$threads.withValue(count, operation: body)
 }

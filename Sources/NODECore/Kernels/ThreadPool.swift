@@ -11,7 +11,7 @@ package final class ThreadPool: @unchecked Sendable {
 
   /// At least one thread; where the system refuses to make more, as many as it gives: one.
   package init(threads: Int) {
-    precondition(threads >= 1, "ThreadPool: \(threads) threads are not possible")
+    require(threads >= 1, "ThreadPool: \(threads) threads are not possible")
     pool = threads > 1 ? nk_pool_create(Int32(threads)) : nil
     self.threads = Int(nk_pool_threads(pool))
   }
