@@ -115,9 +115,13 @@ nk_status nk_isa_force(nk_isa isa);
 
 // Counter-based random bits, Philox4x32-10 (Salmon et al., SC11): word i of the stream `key`.
 // Element i of every fill below depends on (key, i) only; `first` is the index of out[0].
+// The same bits on every machine and with every instruction set, normals included.
 void nk_random_bits(const uint32_t key[2], uint64_t first, uint32_t *out, int64_t n);
-// Uniform on [0, 1) with 24 (f32) or 53 (f64) random bits; standard normal by Box-Muller on two such words.
+// Uniform on [0, 1) with 24 (f32) or 53 (f64) random bits; standard normals in pairs 2j, 2j + 1 by
+// Box-Muller.
 void nk_random_uniform(nk_dtype dtype, const uint32_t key[2], uint64_t first, void *out, int64_t n);
 void nk_random_normal(nk_dtype dtype, const uint32_t key[2], uint64_t first, void *out, int64_t n);
+// One block of the generator: streams use counters {block, block >> 32, 0, 0}, the others are free for deriving keys.
+void nk_philox4x32(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
 
 #endif
