@@ -2,7 +2,8 @@
 #include <stdatomic.h>
 #include "nk_kernels.h"
 
-extern const nk_kernels nk_table_reference_f32, nk_table_reference_f64, nk_table_baseline_f32, nk_table_baseline_f64;
+extern const nk_kernels nk_table_reference_f32, nk_table_reference_f64;
+extern const nk_kernels nk_table_baseline_f32, nk_table_baseline_f64;
 #if defined(__x86_64__)
 extern const nk_kernels nk_table_avx2_f32, nk_table_avx2_f64, nk_table_avx512_f32, nk_table_avx512_f64;
 #endif

@@ -1,8 +1,9 @@
-// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3,
-// SC11). Word i of the stream of a key is word i mod 4 of block i div 4, so that any part of a stream can be made alone.
+// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy
+// as 1, 2, 3, SC11). Word i of the stream of a key is word i mod 4 of block i div 4, so that any part of a
+// stream can be made alone.
 //
-// The vector bodies are compiled once, for 16-byte vectors and without fused multiply-add: a stream has the same bits on
-// every machine, normals included, whichever instruction set the kernels use.
+// The vector bodies are compiled once, for 16-byte vectors and without fused multiply-add: a stream has the
+// same bits on every machine, normals included, whichever instruction set the kernels use.
 #include "nk_kernels.h"
 #pragma STDC FP_CONTRACT OFF
 
@@ -11,11 +12,11 @@ typedef uint64_t lanes64 __attribute__((vector_size(32)));
 enum { BLOCKS = 4, WORDS = 4 * BLOCKS };
 
 // High and low halves of the products of four words with one multiplier.
-#define MULTIPLY(word, multiplier, high, low)                                                                          \
-  do {                                                                                                                 \
-    const lanes64 product = __builtin_convertvector(word, lanes64) * (uint64_t)(multiplier);                           \
-    high = __builtin_convertvector(product >> 32, lanes32);                                                            \
-    low = __builtin_convertvector(product, lanes32);                                                                   \
+#define MULTIPLY(word, multiplier, high, low)                                                                \
+  do {                                                                                                       \
+    const lanes64 product = __builtin_convertvector(word, lanes64) * (uint64_t)(multiplier);                 \
+    high = __builtin_convertvector(product >> 32, lanes32);                                                  \
+    low = __builtin_convertvector(product, lanes32);                                                         \
   } while (0)
 
 // Four blocks side by side: c[j] holds word j of each.
@@ -99,8 +100,8 @@ void nk_random_uniform(nk_dtype dtype, const uint32_t key[2], uint64_t first, vo
 #include "bodies/trigonometry.inc"
 #include "bodies/normal.inc"
 
-// Normals 2j and 2j + 1 are the pair of Box and Muller (1958) made of two uniforms: of f32 words 2j and 2j + 1, of f64
-// the words of block j.
+// Normals 2j and 2j + 1 are the pair of Box and Muller (1958) made of two uniforms: of f32 words 2j and 2j +
+// 1, of f64 the words of block j.
 void nk_random_normal(nk_dtype dtype, const uint32_t key[2], uint64_t first, void *out, int64_t n) {
   uint32_t words[WORDS];
   double normals64[WORDS / 2];

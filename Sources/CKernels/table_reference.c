@@ -1,5 +1,5 @@
-// The reference tables: plain scalar code, the oracle of the kernel tests. Elementary functions are libm's in double,
-// rounded once; sums are accumulated in double.
+// The reference tables: plain scalar code, the oracle of the kernel tests. Elementary functions are libm's in
+// double, rounded once; sums are accumulated in double.
 #include <math.h>
 #include <string.h>
 #include "nk_kernels.h"

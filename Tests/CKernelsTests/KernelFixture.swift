@@ -100,7 +100,7 @@ func disagreement(_ actual: Operand, _ expected: Operand, bound: (Int) -> Double
   if !actual.guardIsIntact { return "wrote behind the end" }
   for i in 0..<actual.count {
     let (a, e) = (actual[i], expected[i])
-    if a.isNaN && e.isNaN { continue }
+    if a == e || (a.isNaN && e.isNaN) { continue }
     if !(abs(a - e) <= bound(i)) {
       return "element \(i) of \(actual.count): \(a), expected \(e) within \(bound(i))"
     }

@@ -73,7 +73,7 @@ typedef enum NK_CLOSED_ENUM nk_isa {
   X(NK_RELU, "relu", 1, 1, 0.5)                                                                                     \
   X(NK_FLOOR, "floor", 1, 1, 0.5)                                                                                   \
   X(NK_DTANH, "dtanh", 1, 2, 1)                                                                                   \
-  X(NK_DSIGMOID, "dsigmoid", 1, 2, 1)                                                                             \
+  X(NK_DSIGMOID, "dsigmoid", 1, 2, 1.5)                                                                           \
   X(NK_ADD, "add", 2, 1, 0.5)                                                                                       \
   X(NK_SUB, "subtract", 2, 1, 0.5)                                                                                  \
   X(NK_MUL, "multiply", 2, 1, 0.5)                                                                                  \

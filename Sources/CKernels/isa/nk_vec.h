@@ -1,14 +1,15 @@
 // The vector vocabulary: one instruction set and one element type at a time.
 //
-// A table file defines NK_ISA_SUFFIX, NK_VECTOR_BYTES and NK_HAS_FMA, opens the target attribute, and for each element
-// type defines NK_DOUBLE (0 or 1) and includes isa/nk_bodies.h, which includes this file and then every body of
-// bodies/. Bodies are static functions named NK_FN(name), `name` being the field of nk_kernels, and must leave no macro
-// of their own defined, but for NK_MATMUL_MR and NK_MATMUL_NR, which the table reads. Elementary functions on vectors
-// (NK_FN(vexp), NK_FN(vtanh), ...) are always_inline, so that any body can fuse them.
+// A table file defines NK_ISA_SUFFIX, NK_VECTOR_BYTES and NK_HAS_FMA, opens the target attribute, and for
+// each element type defines NK_DOUBLE (0 or 1) and includes isa/nk_bodies.h, which includes this file and
+// then every body of bodies/. Bodies are static functions named NK_FN(name), `name` being the field of
+// nk_kernels, and must leave no macro of their own defined, but for NK_MATMUL_MR and NK_MATMUL_NR, which the
+// table reads. Elementary functions on vectors (NK_FN(vexp), NK_FN(vtanh), ...) are always_inline, so that
+// any body can fuse them.
 //
-// Multiply-add is fused where the instruction set has it and two roundings where it has not: results differ between
-// instruction sets within the stated bounds, never between the paths of one of them. A remainder runs the same vector
-// code on a padded copy.
+// Multiply-add is fused where the instruction set has it and two roundings where it has not: results differ
+// between instruction sets within the stated bounds, never between the paths of one of them. A remainder runs
+// the same vector code on a padded copy.
 //
 // Comparisons of vectors give masks (IV, all ones where true) and are false for NaN, except != which is true.
 #ifndef NK_VEC_COMMON_H
@@ -95,8 +96,9 @@ NK_INLINE V NK_FN(round_small)(V x) {
   const V magic = NK_FN(splat)(NK_ROUND_MAGIC);
   return (x + magic) - magic;
 }
-// Any integer n with |n| < 2^22 (2^51) sits in the low bits of n + NK_ROUND_MAGIC, without a conversion instruction
-// (AVX2 has none between double and int64). The magic's own bits are zero where exponent shifts keep anything.
+// Any integer n with |n| < 2^22 (2^51) sits in the low bits of n + NK_ROUND_MAGIC, without a conversion
+// instruction (AVX2 has none between double and int64). The magic's own bits are zero where exponent shifts
+// keep anything.
 NK_INLINE UV NK_FN(integer_bits)(V n_plus_magic) { return (UV)n_plus_magic; }
 // 2^n, n in the range of normal exponents, from bits whose low end is n.
 NK_INLINE V NK_FN(exp2_bits)(UV n) { return (V)((n + NK_EXPONENT_BIAS) << NK_MANTISSA_BITS); }
