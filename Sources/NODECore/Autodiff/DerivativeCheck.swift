@@ -149,9 +149,10 @@ package struct DerivativeCheck {
   private mutating func draw(like value: Value) -> Value {
     let keys = key.split()
     key = keys[0]
-    let words = keys[1].bits(value.shape.count)
-    let elements = words.map { word in
-      (0.5 + Double(word >> 1) * 0x1p-31) * (word & 1 == 0 ? 1 : -1)
+    var stream = RandomStream(key: keys[1])
+    let elements = (0..<value.shape.count).map { _ in
+      let word = stream.nextWord()
+      return (0.5 + Double(word >> 1) * 0x1p-31) * (word & 1 == 0 ? 1 : -1)
     }
     return Graph.constant(elements, value.shape)
   }

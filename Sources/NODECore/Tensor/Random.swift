@@ -9,7 +9,7 @@ public struct RandomKey: Sendable {
   public let words: Tensor<Int32>
 
   public init(seed: UInt64) {
-    self.init(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
+    self.init(SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)))
   }
 
   /// A key from its two words, int32 [2]; they may be a symbol.
@@ -18,13 +18,15 @@ public struct RandomKey: Sendable {
     self.words = words
   }
 
-  private init(_ low: UInt32, _ high: UInt32) {
-    words = Tensor([Int32(bitPattern: low), Int32(bitPattern: high)])
+  private init(_ words: SIMD2<UInt32>) {
+    self.words = Tensor([Int32(bitPattern: words.x), Int32(bitPattern: words.y)])
   }
 
   /// `count` keys that are independent of each other.
   public func split(_ count: Int = 2) -> [RandomKey] {
-    if let known = knownWords { return (0..<count).map { RandomKey.child($0, of: known) } }
+    if let knownWords {
+      return (0..<count).map { RandomKey(RandomStream.child($0, of: knownWords)) }
+    }
     let uniform = Graph.one(.random(.uniform, [2 * count], .float64), [words.value])
     let children = Tensor<Int32>((uniform * 0x1p31).converted(to: .int32))
     return (0..<count).map { RandomKey(words: children.sliced(2 * $0..<2 * $0 + 2, axis: 0)) }
@@ -34,44 +36,29 @@ public struct RandomKey: Sendable {
   /// symbolic key it costs as much as the split.
   public func fold(in index: Int) -> RandomKey {
     require(index >= 0, "fold(in:): index \(index) is negative")
-    if let known = knownWords { return RandomKey.child(index, of: known) }
+    if let knownWords { return RandomKey(RandomStream.child(index, of: knownWords)) }
     return split(index + 1)[index]
   }
 
-  /// The first `count` words of the stream, for use outside of tensors (shuffling). Traps when the key is a symbol.
-  public func bits(_ count: Int) -> [UInt32] {
-    guard let known = knownWords else {
-      fatalError("RandomKey.bits: the key is a symbol of a trace and has no bits yet")
-    }
-    return (0..<(count + 3) / 4).flatMap { Philox.block(UInt64($0), key: known) }.prefix(count).map { $0 }
-  }
-
-  private var knownWords: (UInt32, UInt32)? {
+  /// The two words on the host, nil while the key is a symbol.
+  private var knownWords: SIMD2<UInt32>? {
     guard case .constant(let storage) = words.value.node.operation else { return nil }
     let words = storage.array(of: Int32.self, count: 2)
-    return (UInt32(bitPattern: words[0]), UInt32(bitPattern: words[1]))
+    return SIMD2(UInt32(bitPattern: words[0]), UInt32(bitPattern: words[1]))
   }
 
-  private static func child(_ index: Int, of key: (UInt32, UInt32)) -> RandomKey {
-    let block = Philox.block(UInt64(index), key: key)
-    return RandomKey(block[0] >> 1, block[2] >> 1)
+  /// The two words, on the host. Traps when the key is a symbol.
+  package var hostWords: SIMD2<UInt32> {
+    guard let knownWords else {
+      fatalError("RandomKey: the key is a symbol of a trace; initialisers and data need a known one")
+    }
+    return knownWords
   }
 }
 
-/// Philox4x32-10, as in the kernels (random.c).
-package enum Philox {
-  package static func block(_ block: UInt64, key: (UInt32, UInt32)) -> [UInt32] {
-    var c0 = UInt32(truncatingIfNeeded: block), c1 = UInt32(truncatingIfNeeded: block >> 32)
-    var c2: UInt32 = 0, c3: UInt32 = 0
-    var (k0, k1) = key
-    for _ in 0..<10 {
-      let p0 = c0.multipliedFullWidth(by: 0xD251_1F53), p1 = c2.multipliedFullWidth(by: 0xCD9E_8D57)
-      (c0, c1, c2, c3) = (p1.high ^ c1 ^ k0, p1.low, p0.high ^ c3 ^ k1, p0.low)
-      k0 &+= 0x9E37_79B9
-      k1 &+= 0xBB67_AE85
-    }
-    return [c0, c1, c2, c3]
-  }
+extension RandomStream {
+  /// The words of a key, one after the other. Traps when the key is a symbol.
+  public init(key: RandomKey) { self.init(words: key.hostWords) }
 }
 
 extension Tensor where Scalar: FloatingScalar {

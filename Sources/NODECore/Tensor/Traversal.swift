@@ -22,11 +22,16 @@ extension Graph {
     guard let minimum = inputs.map(\.node.id).min() else { return [] }
     let sources = Set(inputs)
     let sourceNodes = Set(inputs.map(\.node.id))
-    var dependent: Set<UInt64> = []
+    // Where the inputs are a node's only results, which is the rule, the node's identifier decides.
+    var dependent = Set(inputs.lazy.filter { $0.node.types.count == 1 }.map(\.node.id))
+    let mixed = dependent.count < sourceNodes.count
     return order(of: outputs, notBefore: minimum).filter { node in
-      let depends = node.operands.contains { sources.contains($0) || dependent.contains($0.node.id) }
-      if depends && !sourceNodes.contains(node.id) { dependent.insert(node.id) }
-      return depends && !sourceNodes.contains(node.id)
+      if sourceNodes.contains(node.id) { return false }
+      let depends = node.operands.contains { operand in
+        dependent.contains(operand.node.id) || (mixed && sources.contains(operand))
+      }
+      if depends { dependent.insert(node.id) }
+      return depends
     }
   }
 

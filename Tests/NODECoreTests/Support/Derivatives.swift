@@ -30,8 +30,9 @@ struct DerivativeCase: Sendable, CustomStringConvertible {
 /// Distinct numbers of both signs, 0.2 to 1.8 in magnitude, the distance to every integer and to each other at least 0.01 as
 /// long as there are few: none of the primitives has a kink there.
 func spreadOut(_ shape: Shape, seed: UInt64 = 1, positive: Bool = false) -> Value {
-  let words = RandomKey(seed: seed).bits(shape.count)
-  let elements = words.enumerated().map { index, word -> Double in
+  var stream = RandomStream(key: RandomKey(seed: seed))
+  let elements = (0..<shape.count).map { index -> Double in
+    let word = stream.nextWord()
     let fraction = 0.1 + 0.8 * (Double((index * 37 + Int(seed) * 11) % 101) + 0.5) / 101
     let magnitude = word & 2 == 0 ? fraction + 0.1 : fraction + 1
     let kept = (magnitude - magnitude.rounded()).magnitude < 0.02 ? magnitude + 0.05 : magnitude
