@@ -2,7 +2,8 @@ import CKernels
 import Foundation
 import NODECore
 
-/// Evaluates graphs by the plain definitions of the primitives, in Double whatever the element type: the oracle against which
+/// Evaluates graphs by the plain definitions of the primitives, in Double whatever the element type
+/// (conversions to Float round): the oracle against which
 /// derivatives and compiled programs are tested. Slow and simple on purpose; nothing here is shared with the compiler.
 struct Interpreter {
   /// Elements, row-major, of values that are known: inputs are bound here, results are kept.
@@ -42,7 +43,9 @@ struct Interpreter {
       return [
         (0..<shape.count).map { index in Interpreter.elementwise(operation, x.map { $0[index] }) }
       ]
-    case .convert(let dtype): return [dtype == .int32 ? x[0].map { $0.rounded(.towardZero) } : x[0]]
+    case .convert(.int32): return [x[0].map { $0.rounded(.towardZero) }]
+    case .convert(.float32): return [x[0].map { Double(Float($0)) }]
+    case .convert(.float64): return [x[0]]
     case .stopGradient, .identity, .reshape: return [x[0]]
     case .broadcast(_, let axes):
       var strides = Array(repeating: 0, count: shape.rank)
