@@ -109,7 +109,9 @@ struct LaneAnalysis {
       let own = ir[view.base].count / lanes
       return stride == own && low >= 0 && high < own ? .rows : .mixed
     }
-    return low >= 0 && high < (low / stride + 1) * stride ? .rows : .mixed
+    // The last lane is whole too: a strided slice may end inside of it.
+    let isInside = (low / stride + lanes) * stride <= ir[view.base].count
+    return low >= 0 && isInside && high < (low / stride + 1) * stride ? .rows : .mixed
   }
 
   private func isLane(_ id: ValueID, _ ir: IR) -> Bool {
