@@ -16,7 +16,8 @@ private let geometries: [nk_conv] = [
   conv(h: 1, w: 1, cin: 9, k: 3, stride: 1, pad: 1, cout: 8),
   conv(h: 3, w: 3, cin: 5, k: 2, stride: 1, pad: 3, cout: 6),  // outputs that read padding only
   conv(h: 4, w: 4, cin: 300, k: 3, stride: 1, pad: 1, cout: 10),
-  conv(h: 20, w: 19, cin: 5, k: 3, stride: 1, pad: 1, cout: 4),
+  conv(h: 20, w: 19, cin: 5, k: 3, stride: 1, pad: 1, cout: 4),  // more positions than a block of them
+  conv(h: 3, w: 300, cin: 5, k: 2, stride: 1, pad: 0, cout: 3),  // a row longer than a block
 ]
 
 private func conv(h: Int32, w: Int32, cin: Int32, k: Int32, stride: Int32, pad: Int32, cout: Int32) -> nk_conv
