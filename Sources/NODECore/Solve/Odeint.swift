@@ -26,7 +26,7 @@ public func odeint<Scalar: FloatingScalar>(
     from: y0, at: times, method: method, rtol: rtol, atol: atol, controller: controller,
     sensitivity: sensitivity,
     maxSteps: maxSteps, field: field)
-  return solution
+  return solution.inputs.areKnown ? try solution.evaluated() : solution
 }
 
 /// `odeint` with times that are numbers.

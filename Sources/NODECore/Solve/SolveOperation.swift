@@ -37,18 +37,17 @@ package struct SolveOperation: SolveLowerable {
     return Array(operands[..<inputCount]) + [SolveOperation.statisticsType]
   }
 
-  /// Two solves of one trace are the same computation if their bodies are the same nodes and so are their settings.
+  /// Two solves are the same computation if their bodies have the same structure and their settings are equal.
   package var identity: AnyHashable? { AnyHashable(Key(solve)) }
 
   private struct Key: Hashable {
-    let parameters: [Value], outputs: [Value]
+    let field: BodyKey
     let tableau: TableauCoefficients, controller: ControllerParameters
     let sensitivity: SolveInstruction.Sensitivity
     let isGradient: Bool
 
     init(_ solve: SolveInstruction) {
-      parameters = solve.field.parameters
-      outputs = solve.field.outputs
+      field = BodyKey(solve.field)
       tableau = solve.tableau
       controller = solve.controller
       sensitivity = solve.sensitivity
