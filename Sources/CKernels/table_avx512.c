@@ -4,7 +4,7 @@
 #include "nk_kernels.h"
 #pragma STDC FP_CONTRACT OFF
 #if defined(__x86_64__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma,avx2"))),                \
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma,avx2"))), \
                              apply_to = function)
 #define NK_ISA_ID NK_ISA_AVX512
 #define NK_ISA_SUFFIX _avx512

@@ -21,7 +21,8 @@ typedef struct nk_pool2d {
   int32_t h, w, channels, kh, kw, stride, oh, ow, max;
 } nk_pool2d;
 
-// Layouts of a packed right-hand operand; the same panels (nr columns, all of k) serve matmul and convolution.
+// Layouts of a packed right-hand operand; the same panels (nr columns, all of k) serve matmul and
+// convolution.
 typedef enum NK_CLOSED_ENUM nk_pack_kind {
   NK_PACK_MATRIX,            // B is [k, n] row-major
   NK_PACK_MATRIX_TRANSPOSED, // B is given as [n, k] row-major, used as [k, n]
@@ -42,6 +43,7 @@ typedef struct nk_kernels {
   void (*axpby)(void *dst, const void *x, double a, double b, ptrdiff_t n);
 
   // x is [outer, count, inner] contiguous; out is [outer, inner]. Fixed tree over `count`.
+  // The tree depends on the extents only: the same bits on every instruction set but the reference.
   // accumulate: out += scale * sum (NK_REDUCE_SUM only); else out = scale * result (scale is 1 for max).
   void (*reduce)(nk_reduction kind, const void *x, void *out, ptrdiff_t outer, ptrdiff_t count,
                  ptrdiff_t inner, double scale, int32_t accumulate);
@@ -73,7 +75,8 @@ typedef struct nk_kernels {
                                double scale, int32_t accumulate, void *scratch);
 
   void (*pool)(const nk_pool2d *g, const void *x, void *y, int64_t images);
-  // dx from x (max pooling only; may be NULL for average) and dy. Ties go to the first maximum in row-major order.
+  // dx from x (max pooling only; may be NULL for average) and dy. Ties go to the first maximum in row-major
+  // order.
   void (*pool_gradient)(const nk_pool2d *g, const void *x, const void *dy, void *dx, int64_t images);
 
   // Group normalisation without affine part. x is [images, positions, channels]; y = (x - mean) * rstd with
@@ -85,16 +88,18 @@ typedef struct nk_kernels {
   void (*group_norm_gradient)(const void *y, const void *rstd, const void *dy, void *dx, int64_t images,
                               int64_t positions, int64_t channels, int64_t groups);
 
-  // loss[row] = logsumexp(x[row, :]) - x[row, label[row]];  dx = dy[row] * (softmax(x[row, :]) - onehot(label)).
-  // A label outside [0, classes) gives NaN in that row.
+  // loss[row] = logsumexp(x[row, :]) - x[row, label[row]];  dx = dy[row] * (softmax(x[row, :]) -
+  // onehot(label)). A label outside [0, classes) gives NaN in that row.
   void (*softmax_cross_entropy)(const void *x, const int32_t *label, void *loss, int64_t rows, int64_t classes);
   void (*softmax_cross_entropy_gradient)(const void *x, const int32_t *label, const void *dy, void *dx,
                                          int64_t rows, int64_t classes);
 
-  // --- Solver kernels; each is one pass over memory. terms <= 32; zero weights are skipped by the caller. ---
-  // dst = base + sum_i w[i] * k[i] (base may be NULL: taken as zero; dst may be base).
+  // --- Solver kernels; each is one pass over memory. terms <= 32; zero weights are skipped by the caller.
+  // --- Norms and dot have the same bits on every instruction set but the reference; combine uses fma where
+  // there is one. dst = base + sum_i w[i] * k[i] (base may be NULL: taken as zero; dst may be base).
   void (*combine)(void *dst, const void *base, const double *w, const void *const *k, int32_t terms, ptrdiff_t n);
-  // Sum over i of ((sum_j w[j]*k[j][i]) / (atol + rtol*max(|y0[i]|, |y1[i]|)))^2, accumulated in double, fixed tree.
+  // Sum over i of ((sum_j w[j]*k[j][i]) / (atol + rtol*max(|y0[i]|, |y1[i]|)))^2, accumulated in double,
+  // fixed tree.
   double (*error_norm2)(const void *y0, const void *y1, const double *w, const void *const *k, int32_t terms,
                         double atol, double rtol, ptrdiff_t n);
   // Sum of (x[i] / (atol + rtol*|scale[i]|))^2: the norm of Hairer's initial step.
@@ -121,7 +126,8 @@ void nk_random_bits(const uint32_t key[2], uint64_t first, uint32_t *out, int64_
 // Box-Muller.
 void nk_random_uniform(nk_dtype dtype, const uint32_t key[2], uint64_t first, void *out, int64_t n);
 void nk_random_normal(nk_dtype dtype, const uint32_t key[2], uint64_t first, void *out, int64_t n);
-// One block of the generator: streams use counters {block, block >> 32, 0, 0}, the others are free for deriving keys.
+// One block of the generator: streams use counters {block, block >> 32, 0, 0}, the others are free for
+// deriving keys.
 void nk_philox4x32(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
 
 #endif
