@@ -26,16 +26,17 @@ typedef struct nk_tableau {
   double dense[NK_MAX_STAGES * NK_MAX_DENSE_DEGREE];
 } nk_tableau;
 
-// h_new = h * clip(safety * err^-alpha * err_prev^beta, min_factor, max_factor), alpha = i_coefficient/(q+1) ... in
-// full: factor = safety * err^(-(i+p)/k) * err_prev^(p/k), k = embedded_order + 1. p = 0: the I controller. After a
-// rejection the factor is at most 1. err == 0 gives max_factor.
+// h_new = h * clip(safety * err^(-(i+p)/k) * err_prev^(p/k), min_factor, max_factor), k = embedded_order + 1; err_prev is
+// that of the last accepted step. p = 0: the I controller. On a rejection and for the first step after one the factor is
+// at most 1. err == 0 gives max_factor; an error or a state that is not finite rejects the step with min_factor.
+// err = sqrt(sum of squared scaled errors / (lanes * components)), scale = atol + rtol * max(|y_n|, |y_n+1|).
 typedef struct nk_controller {
   int32_t adaptive;
   double rtol, atol;
   double i, p, safety, min_factor, max_factor;
-  double first_step;      // <= 0: Hairer, Norsett, Wanner I, II.4 (two evaluations)
+  double first_step;      // <= 0: Hairer, Norsett, Wanner I, II.4 (two evaluations, of which f(t0, y0) is k[0])
   double min_step, max_step; // max_step <= 0: none
-  int64_t max_steps;      // accepted and rejected together
+  int64_t max_steps;      // accepted and rejected together; not for steps_per_interval
   // Fixed steps: either step > 0 (last one shortened to end at times' end), or steps_per_interval > 0 equal steps
   // between neighbouring save times.
   double step;
@@ -65,7 +66,10 @@ enum {
 //   field_vjp      in: t, y, captures..., ct_dy           out: dy, ct_y, ct of the lane captures in order
 // t is one scalar of the state's dtype; y, dy, ct_y have lanes. field_backward and field_vjp leave the cotangents of t
 // and of the captures without lanes in the accumulators of their body region; acc pieces are in the order t, then
-// those captures in order. (Their nk_accumulator.buffer is unused.)
+// those captures in order. (Their nk_accumulator.buffer is unused.) A capture without cotangent (integers) has a piece of
+// count 0, or an output that is written to scratch, all the same. Setup regions run once per solve, for all lanes; in the
+// body t is the same for all lanes. A field of one lane may have a SERIAL body. field is always set: gradients integrate
+// again and find the slopes of save times with it.
 struct nk_ode {
   const nk_tableau *tableau;
   nk_controller controller;
@@ -96,6 +100,12 @@ int64_t nk_ode_workspace_bytes(const nk_ode *ode, nk_opcode op, int32_t threads)
 nk_status nk_ode_execute(const nk_instr *instr, const nk_frame *frame, char *workspace);
 
 // Meaning of time gradients (.exact): the accepted steps are frozen as fractions of [times.first, times.last], so
-// t_n = t0 + s_n (t1 - t0); save times inside of a step move the point where the dense output is read.
+// t_n = t0 + s_n (t1 - t0); save times inside of a step move the point where the dense output is read, those between
+// the first and the last that are the end of a step move their state along f(t_i, y_i). (.backsolve): dL/dt_i = <ct_i, f(t_i,
+// y_i)>, dL/dt_0 = -<lambda(t_0), f(t_0, y_0)>; fixed steps take as many steps between save times as forward ones, adaptive
+// ones are chosen for y and lambda with the same tolerances.
+//
+// A failed solve returns its status, fills the diagnosis and the statistics, and leaves in the states it did not reach the
+// last state that was (fixed steps: each block of lanes its own).
 
 #endif

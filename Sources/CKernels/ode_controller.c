@@ -1,0 +1,91 @@
+// Step sizes: the controller, the first step, and the grids of fixed steps.
+#include <math.h>
+#include "nk_solve.h"
+#pragma STDC FP_CONTRACT OFF
+
+void nk_pace_start(nk_pace *pace, const nk_solve *solve, double from, double to) {
+  *pace = (nk_pace){.direction = to >= from ? 1 : -1, .h = solve->controller->first_step, .error_before = 1};
+}
+
+nk_status nk_pace_next(nk_pace *pace, const nk_solve *solve, double t, double to, double *t1) {
+  const nk_controller *c = solve->controller;
+  const double left = fabs(to - t);
+  if (pace->accepted + pace->rejected >= c->max_steps) return NK_MAX_STEPS;
+  double h = pace->h;
+  if (c->max_step > 0 && h > c->max_step) h = c->max_step;
+  // As DOPRI5 does: a last step is stretched by up to 1 % rather than followed by one of next to nothing.
+  const int last = 1.01 * h >= left && !(c->max_step > 0 && left > c->max_step);
+  *t1 = last ? to : t + pace->direction * h;
+  pace->last_h = *t1 - t;
+  // The last step may be as short as the end requires, unless it was shortened by errors.
+  const int too_short = h < c->min_step && (!last || pace->after_rejection);
+  if (*t1 == t || too_short || !(h > 0)) return pace->non_finite ? NK_NON_FINITE_FIELD : NK_STEP_UNDERFLOW;
+  return NK_SUCCESS;
+}
+
+int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h) {
+  const nk_controller *c = solve->controller;
+  const double order = solve->tableau->embedded_order + 1;
+  const int finite = isfinite(error);
+  double factor = c->min_factor;
+  if (finite && error == 0)
+    factor = c->max_factor;
+  else if (finite)
+    factor = c->safety * pow(error, -(c->i + c->p) / order) * pow(pace->error_before, c->p / order);
+  factor = fmin(fmax(factor, c->min_factor), c->max_factor);
+  const int accepted = finite && error <= 1;
+  if (!accepted || pace->after_rejection) factor = fmin(factor, 1);
+  pace->h = fabs(h) * factor;
+  pace->last_error = error;
+  pace->after_rejection = !accepted;
+  pace->non_finite = !finite;
+  if (accepted) {
+    pace->accepted++;
+    pace->error_before = fmax(error, 1e-4); // one lucky step must not make the next one timid
+  } else {
+    pace->rejected++;
+  }
+  return accepted;
+}
+
+// Hairer, Norsett, Wanner I, II.4, "starting step size", steps a to f.
+double nk_first_guess(double d0, double d1, double span) {
+  const double h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * (d0 / d1);
+  return fmin(h0, span);
+}
+
+double nk_initial_step(double d1, double d2, double h0, int32_t order) {
+  const double d = fmax(d1, d2);
+  const double h1 = d <= 1e-15 ? fmax(1e-6, h0 * 1e-3) : pow(0.01 / d, 1.0 / (order + 1));
+  return fmin(100 * h0, h1);
+}
+
+int64_t nk_grid_steps(const nk_solve *solve) {
+  const nk_controller *c = solve->controller;
+  const int32_t last = solve->ode->time_count - 1;
+  if (c->steps_per_interval > 0) return c->steps_per_interval * last;
+  // A span that is a whole number of steps but for rounding gets no sliver at its end.
+  const double steps = ceil(fabs(solve->times[last] - solve->times[0]) / c->step * (1 - 1e-12));
+  return steps < 1 ? 1 : steps > 9e15 ? INT64_MAX : (int64_t)steps;
+}
+
+double nk_grid_time(const nk_solve *solve, int64_t n, int64_t steps) {
+  const nk_controller *c = solve->controller;
+  const double *times = solve->times;
+  const int32_t last = solve->ode->time_count - 1;
+  if (n >= steps) return times[last];
+  if (c->steps_per_interval > 0) {
+    const int64_t i = n / c->steps_per_interval, j = n % c->steps_per_interval;
+    return j == 0 ? times[i]
+                  : times[i] + (times[i + 1] - times[i]) * ((double)j / (double)c->steps_per_interval);
+  }
+  return times[0] + (times[last] >= times[0] ? c->step : -c->step) * (double)n;
+}
+
+int64_t nk_grid_interval_steps(const nk_solve *solve, int64_t interval) {
+  const nk_controller *c = solve->controller;
+  if (c->steps_per_interval > 0) return c->steps_per_interval;
+  const double steps =
+      ceil(fabs(solve->times[interval + 1] - solve->times[interval]) / c->step * (1 - 1e-12));
+  return steps < 1 ? 1 : (int64_t)steps;
+}

@@ -1,0 +1,55 @@
+// The tape of a solve: when its steps began, and some of the states they began from.
+#include <string.h>
+#include "nk_solve.h"
+
+// Steps a solve can take at most.
+static int64_t most_steps(const nk_ode *ode) {
+  const nk_controller *c = &ode->controller;
+  const int64_t intervals = nk_max(ode->time_count - 1, 1);
+  if (!c->adaptive && c->steps_per_interval > 0) return c->steps_per_interval * intervals;
+  return nk_max(c->max_steps, 1);
+}
+
+int64_t nk_tape_plan(nk_tape *tape, const nk_ode *ode, void *base) {
+  nk_bump bump = {.base = (uintptr_t)base};
+  tape->steps_capacity = most_steps(ode);
+  tape->capacity = nk_max(1, nk_min(ode->checkpoints, tape->steps_capacity));
+  tape->header = nk_take(&bump, NK_TAPE_HEADER * (int64_t)sizeof(int64_t));
+  tape->t = nk_take(&bump, (tape->steps_capacity + 1) * (int64_t)sizeof(double));
+  tape->states = nk_take(&bump, tape->capacity * ode->lanes * ode->dim * nk_dtype_bytes(ode->dtype));
+  return bump.used;
+}
+
+int64_t nk_ode_tape_bytes(const nk_ode *ode) {
+  nk_tape tape;
+  return nk_tape_plan(&tape, ode, NULL);
+}
+
+static int64_t stride_for(const nk_tape *tape, int64_t steps) {
+  int64_t stride = 1;
+  while (stride * tape->capacity < steps) stride *= 2;
+  return stride;
+}
+
+int64_t nk_tape_longest_segment(const nk_tape *tape) {
+  return stride_for(tape, tape->steps_capacity);
+}
+
+void nk_tape_start(nk_tape *tape, int64_t steps) {
+  tape->header[NK_TAPE_STEPS] = steps;
+  tape->header[NK_TAPE_STRIDE] = stride_for(tape, steps);
+}
+
+void nk_tape_record(nk_tape *tape, int64_t n, double t, const char *y, int64_t state_bytes) {
+  int64_t stride = tape->header[NK_TAPE_STRIDE];
+  tape->header[NK_TAPE_STEPS] = n + 1;
+  tape->t[n] = t;
+  if (n % stride != 0) return;
+  if (n / stride >= tape->capacity) {
+    for (int64_t j = 1; 2 * j < tape->capacity; j++)
+      memcpy(tape->states + j * state_bytes, tape->states + 2 * j * state_bytes, (size_t)state_bytes);
+    tape->header[NK_TAPE_STRIDE] = stride *= 2;
+    if (n % stride != 0 || n / stride >= tape->capacity) return;
+  }
+  memcpy(tape->states + n / stride * state_bytes, y, (size_t)state_bytes);
+}
