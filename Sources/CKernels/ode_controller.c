@@ -16,10 +16,15 @@ nk_status nk_pace_next(nk_pace *pace, const nk_solve *solve, double t, double to
   // As DOPRI5 does: a last step is stretched by up to 1 % rather than followed by one of next to nothing.
   const int last = 1.01 * h >= left && !(c->max_step > 0 && left > c->max_step);
   *t1 = last ? to : t + pace->direction * h;
+  // A few ulp of t above the smallest step, a smaller h may round to the step that was just rejected.
+  const double rejected_h = fabs(pace->last_h);
+  const int stuck =
+      pace->after_rejection && fabs(*t1 - t) >= rejected_h && rejected_h < 1e-13 * fmax(fabs(t), fabs(*t1));
   pace->last_h = *t1 - t;
   // The last step may be as short as the end requires, unless it was shortened by errors.
   const int too_short = h < c->min_step && (!last || pace->after_rejection);
-  if (*t1 == t || too_short || !(h > 0)) return pace->non_finite ? NK_NON_FINITE_FIELD : NK_STEP_UNDERFLOW;
+  if (*t1 == t || too_short || stuck || !(h > 0))
+    return pace->non_finite ? NK_NON_FINITE_FIELD : NK_STEP_UNDERFLOW;
   return NK_SUCCESS;
 }
 
