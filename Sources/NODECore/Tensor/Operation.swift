@@ -74,8 +74,8 @@ package struct Convolution: Sendable, Hashable {
   package var outputChannels: Int
 
   package init(
-    height: Int, width: Int, inputChannels: Int, kernelHeight: Int, kernelWidth: Int, stride: Int, padTop: Int,
-    padLeft: Int, padBottom: Int, padRight: Int, outputChannels: Int
+    height: Int, width: Int, inputChannels: Int, kernelHeight: Int, kernelWidth: Int, stride: Int,
+    padTop: Int, padLeft: Int, padBottom: Int, padRight: Int, outputChannels: Int
   ) {
     self.height = height
     self.width = width
