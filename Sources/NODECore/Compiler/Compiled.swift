@@ -12,20 +12,47 @@ import Synchronization
 ///
 /// Called inside of a derivative or of another trace, where its arguments have no numbers of their own, it is the plain
 /// closure: derivatives go through.
-public func compiled<each Argument: TensorGroup, each Result: TensorGroup>(
-  _ body: @escaping @Sendable (repeat each Argument) throws -> (repeat each Result)
-) -> CompiledFunction<(repeat each Result), repeat each Argument> {
-  CompiledFunction(
-    body: body,
-    flatten: { (result: (repeat each Result)) in
-      var values: [Value] = []
-      repeat values += TensorVisitor.values(of: each result).values
-      return values
-    },
-    rebuild: { (result: (repeat each Result), values: [Value]) in
-      var values = values[...]
-      return (repeat TensorVisitor.replace(each result, from: &values))
-    })
+public func compiled<each Argument: TensorGroup, Result: TensorGroup>(
+  _ body: @escaping @Sendable (repeat each Argument) throws -> Result
+) -> CompiledFunction<Result, repeat each Argument> {
+  CompiledFunction(body: body, flatten: { TensorVisitor.values(of: $0).values }) { result, values in
+    var values = values[...]
+    return TensorVisitor.replace(result, from: &values)
+  }
+}
+
+// One overload for each number of results, because Swift does not infer a pack of results from a closure of several
+// statements.
+
+/// A closure with two results, traced and compiled; see `compiled` with one result.
+public func compiled<each Argument: TensorGroup, R1: TensorGroup, R2: TensorGroup>(
+  _ body: @escaping @Sendable (repeat each Argument) throws -> (R1, R2)
+) -> CompiledFunction<(R1, R2), repeat each Argument> {
+  CompiledFunction(body: body, flatten: { TensorVisitor.values(ofEach: $0.0, $0.1) }) { result, values in
+    TensorVisitor.replace(each: result.0, result.1, from: values)
+  }
+}
+
+/// A closure with three results, traced and compiled; see `compiled` with one result.
+public func compiled<each Argument: TensorGroup, R1: TensorGroup, R2: TensorGroup, R3: TensorGroup>(
+  _ body: @escaping @Sendable (repeat each Argument) throws -> (R1, R2, R3)
+) -> CompiledFunction<(R1, R2, R3), repeat each Argument> {
+  CompiledFunction(body: body, flatten: { TensorVisitor.values(ofEach: $0.0, $0.1, $0.2) }) {
+    result, values in
+    TensorVisitor.replace(each: result.0, result.1, result.2, from: values)
+  }
+}
+
+/// A closure with four results, traced and compiled; see `compiled` with one result.
+public func compiled<
+  each Argument: TensorGroup, R1: TensorGroup, R2: TensorGroup, R3: TensorGroup, R4: TensorGroup
+>(
+  _ body: @escaping @Sendable (repeat each Argument) throws -> (R1, R2, R3, R4)
+) -> CompiledFunction<(R1, R2, R3, R4), repeat each Argument> {
+  CompiledFunction(body: body, flatten: { TensorVisitor.values(ofEach: $0.0, $0.1, $0.2, $0.3) }) {
+    result, values in
+    TensorVisitor.replace(each: result.0, result.1, result.2, result.3, from: values)
+  }
 }
 
 /// What `compiled` returns: call it like the closure.

@@ -36,6 +36,19 @@ public struct TensorVisitor {
     return (visitor.collected, visitor.structure)
   }
 
+  static func values<each Group: TensorGroup>(ofEach groups: repeat each Group) -> [Value] {
+    var result: [Value] = []
+    repeat result += values(of: each groups).values
+    return result
+  }
+
+  static func replace<each Group: TensorGroup>(each groups: repeat each Group, from values: [Value]) -> (
+    repeat each Group
+  ) {
+    var values = values[...]
+    return (repeat replace(each groups, from: &values))
+  }
+
   /// The group with other tensors, taken from the front of `values`.
   static func replace<Group: TensorGroup>(_ group: Group, from values: inout ArraySlice<Value>) -> Group {
     var visitor = TensorVisitor(replacements: Array(values))
