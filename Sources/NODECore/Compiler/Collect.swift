@@ -6,12 +6,20 @@ struct Collector {
   private var known: [Value: ValueID] = [:]
 
   /// The `IR` of `outputs` with `inputs` as arguments, and the outputs' identifiers.
-  static func collect(inputs: [Value], outputs: [Value]) throws -> (
+  ///
+  /// `onlyLane`: inputs that are the only lane of a solver, read as a whole.
+  static func collect(inputs: [Value], outputs: [Value], onlyLane: Set<Int> = []) throws -> (
     ir: IR, inputs: [ValueID], outputs: [ValueID]
   ) {
     var collector = Collector()
     let inputIDs = inputs.enumerated().map { collector.ir.addValue($1.type, .input($0)) }
-    for (input, id) in zip(inputs, inputIDs) { collector.known[input] = id }
+    for (index, input) in inputs.enumerated() {
+      var id = inputIDs[index]
+      if onlyLane.contains(index) {
+        id = collector.ir.emit(.laneToWhole, [id], [input.type], name: "state")[0]
+      }
+      collector.known[input] = id
+    }
     for node in collector.order(of: outputs) { try collector.add(node) }
     return (collector.ir, inputIDs, outputs.map { collector.known[$0]! })
   }

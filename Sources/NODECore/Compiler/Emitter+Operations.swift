@@ -1,7 +1,7 @@
 // The kernels of single instructions. Extents are those of one lane: everything that counts rows is divided by `lanes`.
 
 extension Emitter {
-  mutating func emitSingle(_ instruction: IRInstruction) throws {
+  mutating func emitSingle(_ instruction: IRInstruction) {
     let x = instruction.operands, out = instruction.results[0]
     let type = ir[out].type, dtype = type.dtype
     func shape(_ index: Int) -> Shape { ir[x[index]].shape }
@@ -88,7 +88,18 @@ extension Emitter {
         ),
         dtype)
     case .solve(let index):
-      try emitSolve(ir.solves[index], instruction)
+      emitSolve(ir.loweredSolves[index]!, instruction)
+    case .accumulate, .laneToWhole:
+      let count = type.shape.count
+      let source = instruction.opcode == .laneToWhole ? rows(x[0]) : whole(x[0])
+      append(.reduceLanes(x: source, out: target(out), outer: 1, count: 1, inner: count, scale: 1), dtype)
+    case .wholeToLane:
+      let count = type.shape.count
+      append(
+        .copy(
+          StridedCopy(
+            dims: [count], source: View(whole(x[0]), laneStride: 0, strides: [1]),
+            destination: View(rows(out), laneStride: count, strides: [1]))), dtype)
     }
   }
 

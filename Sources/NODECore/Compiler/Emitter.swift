@@ -6,10 +6,10 @@ struct Emitter {
   let plan: MemoryPlan
   let analysis: LaneAnalysis?
   var program = ProgramDescription()
-  /// Inputs whose argument has a row for every lane of the solver that runs this program.
-  var laneArguments: Set<ValueID> = []
-  /// Programs of a solver leave these sums in the accumulators of the body, in order.
-  var accumulatorOrder: [ValueID]?
+  /// Programs of a solver leave their sums in these accumulators of the body.
+  var prescribed: [Accumulator]?
+  /// Results that somebody reads: a solve leaves out the others.
+  var readResults: Set<ValueID> = []
 
   /// Of the region at hand: rows that each block's lanes divide values into (1: whole tensors).
   private(set) var lanes = 1
@@ -31,11 +31,11 @@ struct Emitter {
     program.arenaBytes = plan.arenaBytes
   }
 
-  mutating func emit(totalLanes: Int? = nil) throws {
-    for index in schedule.regions.indices { try emit(region: index, totalLanes: totalLanes) }
+  mutating func emit(totalLanes: Int? = nil) {
+    for index in schedule.regions.indices { emit(region: index, totalLanes: totalLanes) }
   }
 
-  private mutating func emit(region index: Int, totalLanes: Int?) throws {
+  private mutating func emit(region index: Int, totalLanes: Int?) {
     let planned = schedule.regions[index]
     region = index
     accumulators = []
@@ -44,14 +44,18 @@ struct Emitter {
     elements = nil
     let first = program.instructions.count
     if case .elements(let count) = planned.kind { elements = count }
-    for id in accumulatorOrder ?? [] where planned.kind != .serial { _ = accumulator(id) }
+    if let prescribed, planned.kind != .serial {
+      accumulators = prescribed
+      accumulatorBytes =
+        prescribed.map { $0.offset + Arena.aligned($0.count * $0.dtype.byteCount) }.max() ?? 0
+    }
     for item in planned.items {
       execution = item.execution
       switch (planned.kind, item.execution) {
       case (.lanes(let count), .lanes), (.lanes(let count), .accumulate): lanes = count
       default: lanes = 1
       }
-      try emit(item)
+      emit(item)
     }
     let block = plan.blockLanes[index]
     var kind = Region.Kind.serial
@@ -71,7 +75,7 @@ struct Emitter {
     program.blockBytes = max(program.blockBytes, plan.regionBlockBytes[index] + scratchBytes)
   }
 
-  private mutating func emit(_ item: Item) throws {
+  private mutating func emit(_ item: Item) {
     let lead = ir.instructions[item.instructions[0]]
     let names = item.instructions.map { ir.instructions[$0].name }
     let last = ir.instructions[item.instructions.last!]
@@ -82,7 +86,7 @@ struct Emitter {
     if case .elementwise = lead.opcode {
       emitElementwise(item.instructions)
     } else {
-      try emitSingle(lead)
+      emitSingle(lead)
     }
   }
 
@@ -130,25 +134,23 @@ struct Emitter {
 
   /// Where a result goes: an accumulator where it is a sum over lanes.
   mutating func target(_ id: ValueID) -> BufferID {
-    execution == .accumulate ? accumulator(id) : rows(id)
-  }
-
-  private mutating func accumulator(_ id: ValueID) -> BufferID {
-    let dtype = ir[id].type.dtype, count = ir[id].count
-    let place = Placement(space: .accumulator, offset: accumulatorOffsets[id] ?? accumulatorBytes)
-    if accumulatorOffsets[id] == nil || !accumulators.contains(where: { $0.offset == place.offset }) {
-      let destination = accumulatorOrder == nil ? wholeForAccumulator(id) : nil
-      accumulators.append(
-        Accumulator(offset: place.offset, count: count, dtype: dtype, destination: destination))
-      accumulatorOffsets[id] = place.offset
-      accumulatorBytes = place.offset + Arena.aligned(ir[id].type.byteCount)
+    if execution == .once { return whole(id) }
+    guard execution == .accumulate else { return rows(id) }
+    switch plan.placements[id]!.space {
+    case .accumulator, .block: return whole(id)
+    default: return accumulator(id)
     }
-    return buffer(
-      Buffer(.accumulator, dtype, hasLanes: false, offset: place.offset, bytes: ir[id].type.byteCount))
   }
-  private var accumulatorOffsets: [ValueID: Int] = [:]
 
-  private mutating func wholeForAccumulator(_ id: ValueID) -> BufferID { whole(id) }
+  /// A new accumulator whose sum is stored to the value's place when the region ends.
+  private mutating func accumulator(_ id: ValueID) -> BufferID {
+    let dtype = ir[id].type.dtype, bytes = ir[id].type.byteCount
+    let offset = accumulatorBytes
+    accumulators.append(
+      Accumulator(offset: offset, count: ir[id].count, dtype: dtype, destination: whole(id)))
+    accumulatorBytes += Arena.aligned(bytes)
+    return buffer(Buffer(.accumulator, dtype, hasLanes: false, offset: offset, bytes: bytes))
+  }
 
   /// How an operand is walked, with the extents of one lane in front of it where the instruction runs on lanes.
   mutating func view(_ id: ValueID) -> View {

@@ -30,6 +30,12 @@ enum Opcode: Hashable {
   case random(RandomDistribution)
   /// Index into `IR.solves`.
   case solve(Int)
+  // In programs that a solver runs:
+  /// Adds a value of one block to an accumulator.
+  case accumulate
+  /// The only lane as a tensor that an instruction reads as a whole, and back.
+  case laneToWhole
+  case wholeToLane
 }
 
 /// How the elements of a value lie in the storage of another one: offset + sum of index * stride, in elements.
@@ -43,6 +49,8 @@ struct IRValue {
   enum Definition {
     /// Argument number.
     case input(Int)
+    /// Kept by another program of the same solver, at this offset of the residual space.
+    case residual(Int)
     case constant(Storage)
     case splat(Double)
     /// Instruction and which of its results.
@@ -70,6 +78,8 @@ struct IR {
   private(set) var values: [IRValue] = []
   private(set) var instructions: [IRInstruction] = []
   var solves: [SolveInstruction] = []
+  /// What `solves` became, for those that live.
+  var loweredSolves: [Int: LoweredSolve] = [:]
 
   private struct Key: Hashable {
     var opcode: Opcode
@@ -123,7 +133,8 @@ struct IR {
     switch values[id].definition {
     case .view(let view): view
     case .splat: nil
-    case .input, .constant, .result: StridedView(base: id, offset: 0, strides: values[id].shape.strides)
+    case .input, .residual, .constant, .result:
+      StridedView(base: id, offset: 0, strides: values[id].shape.strides)
     }
   }
 
@@ -171,6 +182,11 @@ struct IR {
     instructions[number].operands = operands
     instructions[number].name = name
   }
+
+  /// Makes a computed value one that another program kept.
+  mutating func setResidual(_ id: ValueID, offset: Int) { values[id].definition = .residual(offset) }
+
+  mutating func setType(_ id: ValueID, _ type: TensorType) { values[id].type = type }
 
   /// The instruction that computes the storage a value lies in.
   func producer(_ id: ValueID) -> Int? {

@@ -28,11 +28,11 @@ enum LaneRead {
 /// Proves instructions to be lane programs, in order.
 struct LaneAnalysis {
   let lanes: Int
-  private(set) var execution: [Int: Execution] = [:]
+  var execution: [Int: Execution] = [:]
   /// Values with storage whose rows are the lanes: produced lane by lane, or inputs that are samples.
-  private(set) var laneValues: Set<ValueID>
+  var laneValues: Set<ValueID>
   /// Values that instructions produced lane by lane: they cannot be read in another arrangement in the same region.
-  private(set) var produced: Set<ValueID> = []
+  var produced: Set<ValueID> = []
 
   /// `seeds`: inputs whose rows are lanes.
   init(lanes: Int, seeds: Set<ValueID>) {
@@ -40,10 +40,11 @@ struct LaneAnalysis {
     laneValues = seeds
   }
 
-  mutating func analyse(_ ir: IR, _ order: [Int]) {
+  /// `forced`: instructions that run on lanes if they can, whether an operand asks for it or not.
+  mutating func analyse(_ ir: IR, _ order: [Int], forced: Set<Int> = []) {
     for number in order {
       let instruction = ir.instructions[number]
-      let form = execution(instruction, ir) ?? .serial
+      let form = execution(instruction, ir, isForced: forced.contains(number)) ?? .serial
       execution[number] = form
       if form == .lanes {
         laneValues.formUnion(instruction.results)
@@ -65,9 +66,9 @@ struct LaneAnalysis {
     for number in order.reversed() where execution[number] == .serial {
       let instruction = ir.instructions[number]
       guard let users = users[number], !users.isEmpty, instruction.results.count == 1 else { continue }
-      switch instruction.opcode {
-      case .fill, .random: break
-      default: continue
+      guard instruction.laneForm(ir, lanes) == .lanes, execution(instruction, ir, isForced: true) == .lanes
+      else {
+        continue
       }
       let result = instruction.results[0]
       produced.insert(result)
@@ -79,7 +80,7 @@ struct LaneAnalysis {
           return read(operand, ir) == .rows && !ir.instructions[user].isShared(index, ir)
         }
       }
-      if isRows, ir[result].shape.rank > 0, ir[result].shape[0] > 0, ir[result].shape[0] % lanes == 0 {
+      if isRows {
         execution[number] = .lanes
         laneValues.insert(result)
       } else {
@@ -122,9 +123,9 @@ struct LaneAnalysis {
   // MARK: Rules
 
   /// The lane form of an instruction, nil where it has none or where no operand asks for it.
-  private func execution(_ instruction: IRInstruction, _ ir: IR) -> Execution? {
+  private func execution(_ instruction: IRInstruction, _ ir: IR, isForced: Bool) -> Execution? {
     guard let form = instruction.laneForm(ir, lanes) else { return nil }
-    var isAsked = false
+    var isAsked = isForced
     for (index, operand) in instruction.operands.enumerated() where !instruction.isShared(index, ir) {
       switch read(operand, ir) {
       case .rows: isAsked = isAsked || isLane(operand, ir)
@@ -151,17 +152,17 @@ extension IRInstruction {
     case .matmul, .conv, .convInputGradient: index > 0
     case .gather, .random: index == 0
     case .matmulBatched: ir[operands[index]].shape.rank == 2
-    case .pack, .solve: true
+    case .pack, .solve, .wholeToLane: true
     default: false
     }
   }
 
   /// What this instruction is on rows, by its opcode and shapes alone.
-  fileprivate func laneForm(_ ir: IR, _ lanes: Int) -> Execution? {
+  func laneForm(_ ir: IR, _ lanes: Int) -> Execution? {
     let shape = ir[results[0]].shape
     let hasRows = shape.rank > 0 && shape[0] > 0 && shape[0] % lanes == 0
     switch opcode {
-    case .elementwise, .convert, .copy, .conv, .convInputGradient, .gather:
+    case .elementwise, .convert, .copy, .conv, .convInputGradient, .gather, .fill, .random:
       return hasRows ? .lanes : nil
     case .matmul:
       return hasRows && shape.rank > 1 ? .lanes : nil
@@ -184,7 +185,7 @@ extension IRInstruction {
       case .groupNorm, .groupNormGradient, .pool2d, .pool2dGradient:
         return hasRows ? .lanes : nil
       }
-    case .fill, .random, .pack, .solve:
+    case .pack, .solve, .accumulate, .laneToWhole, .wholeToLane:
       return nil
     }
   }

@@ -6,14 +6,18 @@ package func lower(inputs: [Value], outputs: [Value], options: CompileOptions = 
 {
   var (ir, inputIDs, outputIDs) = try Collector.collect(inputs: inputs, outputs: outputs)
   let slots = ir.storeOutputs(outputIDs, firstSlot: inputs.count)
+  Peephole.run(&ir, outputs: slots.keys.sorted())
   let order = ir.live(from: Array(slots.keys))
+  try lowerSolves(&ir, order, kept: Set(slots.keys))
   let analysis = options.optimizes ? chooseLanes(ir, order, inputIDs, options.lanes) : nil
   let schedule = RegionSchedule(ir, order: order, analysis: analysis, optimizes: options.optimizes)
   let plan = MemoryPlan(ir, schedule, outputs: slots)
   var emitter = Emitter(ir, schedule, plan, analysis)
+  emitter.readResults = Set(slots.keys).union(
+    order.flatMap { ir.instructions[$0].operands }.compactMap { ir.view($0)?.base })
   emitter.program.arguments =
     (inputs + outputs).map { ProgramDescription.Argument(bytes: $0.type.byteCount) }
-  try emitter.emit()
+  emitter.emit()
   return emitter.program
 }
 
@@ -28,7 +32,10 @@ extension IR {
       var isOwn = false
       if case .result(let number, _) = self[view.base].definition, slots[view.base] == nil {
         // The opaque results of a solve are the solver's.
-        isOwn = isContiguous(id) && self[id].count == self[view.base].count && instructions[number].isWritable
+        let isTape = self[view.base].count == 0
+        isOwn =
+          isContiguous(id) && self[id].count == self[view.base].count && !isTape
+          && instructions[number].isWritable
       }
       if isOwn {
         slots[view.base] = firstSlot + index
@@ -100,7 +107,9 @@ extension IR {
       return 2 * images * g.outputHeight * g.outputWidth * g.outputChannels * g.taps * g.inputChannels
     case .fused: return 8 * self[instruction.operands[0]].count
     case .reduce: return self[instruction.operands[0]].count
-    case .convert, .copy, .fill, .pad, .concatenate, .gather, .scatterAdd, .pack, .random, .solve:
+    case .convert, .copy, .fill, .pad, .concatenate, .gather, .scatterAdd, .pack, .random, .solve,
+      .accumulate,
+      .laneToWhole, .wholeToLane:
       return out.count
     }
   }

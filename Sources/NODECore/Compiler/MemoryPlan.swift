@@ -30,18 +30,22 @@ struct MemoryPlan {
     for (id, value) in ir.values.enumerated() {
       switch value.definition {
       case .input(let slot): placements[id] = Placement(space: .argument(slot), offset: 0)
+      case .residual(let offset): placements[id] = Placement(space: .residual, offset: offset)
       default: break
       }
     }
     for (id, slot) in outputs { placements[id] = Placement(space: .argument(slot), offset: 0) }
-    var uses = Uses(ir, schedule)
+    let uses = Uses(ir, schedule)
     for (id, offset) in solverBody?.residuals ?? [:] {
       placements[id] = Placement(space: .residual, offset: offset)
+    }
+    for (id, offset) in solverBody?.accumulators ?? [:] {
+      placements[id] = Placement(space: .accumulator, offset: offset)
     }
     placeConstants(ir, uses.constants)
     var arena: [Arena.Request] = []
     for (index, region) in schedule.regions.enumerated() {
-      planBlocks(ir, region, index, &uses, &arena, solverBody)
+      planBlocks(ir, region, index, uses, &arena, solverBody)
     }
     let plan = Arena(arena)
     for (id, offset) in plan.offsets { placements[id] = Placement(space: .arena, offset: offset) }
@@ -60,7 +64,7 @@ struct MemoryPlan {
   }
 
   private mutating func planBlocks(
-    _ ir: IR, _ region: PlannedRegion, _ index: Int, _ uses: inout Uses, _ arena: inout [Arena.Request],
+    _ ir: IR, _ region: PlannedRegion, _ index: Int, _ uses: Uses, _ arena: inout [Arena.Request],
     _ solverBody: SolverBody?
   ) {
     var block: [Arena.Request] = []
@@ -69,7 +73,8 @@ struct MemoryPlan {
       for number in item.instructions {
         for id in ir.instructions[number].results where placements[id] == nil {
           guard let life = uses.life[id] else { continue }
-          let isPerBlock = life.isWithin(span) && (item.execution == .lanes || item.execution == .once)
+          let isLocal = item.execution == .lanes || item.execution == .once || solverBody != nil
+          let isPerBlock = life.isWithin(span) && isLocal
           if isPerBlock, region.kind != .serial {
             block.append(
               Arena.Request(
@@ -78,12 +83,12 @@ struct MemoryPlan {
             arena.append(
               Arena.Request(
                 id: id, bytes: ir[id].type.byteCount, first: span.lowerBound + place,
-                last: uses.regionEnd(life.last, schedule: true)))
+                last: uses.regionEnd(life.last)))
           } else {
             arena.append(
               Arena.Request(
                 id: id, bytes: ir[id].type.byteCount, first: span.lowerBound,
-                last: max(uses.regionEnd(life.last, schedule: true), span.upperBound - 1)))
+                last: max(uses.regionEnd(life.last), span.upperBound - 1)))
           }
         }
       }
@@ -112,7 +117,10 @@ struct MemoryPlan {
     let peak = MemoryPlan.peak(requests.map { ($0.first, $0.last, perLane($0)) })
     var size =
       solverBody?.blockLanes
-      ?? max(1, MemoryPlan.blockBudget / max(peak + MemoryPlan.traffic(ir, region, lanes), 1))
+      ?? max(
+        1,
+        MemoryPlan.blockBudget
+          / max(peak + MemoryPlan.traffic(ir, region, lanes) + (solverBody?.solverBytes ?? 0), 1))
     size = min(size, max(1, (lanes + MemoryPlan.minimumBlocks - 1) / MemoryPlan.minimumBlocks))
     blockLanes.append(size)
     let plan = Arena(
@@ -156,9 +164,13 @@ struct MemoryPlan {
 
 /// What a program that a solver runs prescribes.
 struct SolverBody {
-  /// Offsets in the residual space.
+  /// Offsets in the residual space of what another program of the solver reads.
   var residuals: [ValueID: Int] = [:]
+  /// Offsets of the sums that a value is added to.
+  var accumulators: [ValueID: Int] = [:]
   var blockLanes: Int?
+  /// Bytes of a lane that the solver keeps in cache beside the program.
+  var solverBytes = 0
 }
 
 /// First and last use of every value with storage, in positions of items counted through all regions.
@@ -217,7 +229,7 @@ struct Uses {
   }
 
   /// A lanes region uses everything until its end: its blocks interleave.
-  func regionEnd(_ position: Int, schedule: Bool) -> Int {
+  func regionEnd(_ position: Int) -> Int {
     let region = regionOf[position]
     return isSerial[region] ? position : regionSpan[region].upperBound - 1
   }

@@ -46,6 +46,14 @@ struct RegionSchedule {
     }
   }
 
+  /// Of a program that a solver runs: what depends on captures only, then the body.
+  init(_ ir: IR, setup: [Int], body: [Int], lanes: Int, _ execution: (Int) -> Execution) {
+    if !setup.isEmpty {
+      regions.append(PlannedRegion(kind: .serial, items: Fusion.fuse(ir, setup) { _ in .serial }))
+    }
+    regions.append(PlannedRegion(kind: .lanes(lanes), items: Fusion.fuse(ir, body, execution)))
+  }
+
   private mutating func appendSerial(_ items: [Item], _ ir: IR, optimizes: Bool) {
     var run: [Item] = []
     for item in items {

@@ -1,5 +1,78 @@
+// Solves: the programs that the solver calls, and the instruction that calls the solver.
+
+/// A solve, ready to be an instruction.
+struct LoweredSolve {
+  var instruction: SolveInstruction
+  var programs: SolverPrograms
+  /// Of a gradient: which results anybody reads.
+  var wanted: [Bool]
+  var dtype: DType
+  var timeCount: Int
+
+  /// Without buffers: what the size of the tape depends on.
+  func nested(buffer: (Int) -> BufferID, isRead: (Int) -> Bool, result: (Int) -> BufferID) -> NestedSolve {
+    let count = instruction.field.parameters.count
+    let captures = (2..<count).map { index in
+      NestedSolve.Capture(
+        buffer(index), hasLanes: programs.captureHasLanes[index - 2],
+        elements: programs.captureElements[index - 2],
+        cotangent: instruction.isGradient && wanted[index] ? result(index) : nil)
+    }
+    var solve = NestedSolve(
+      tableau: instruction.tableau, controller: instruction.controller, sensitivity: sensitivity,
+      dtype: dtype,
+      lanes: programs.lanes, dim: programs.dim, timeCount: timeCount, field: programs.field,
+      fieldForward: programs.forward, fieldBackward: programs.backward, fieldVJP: programs.vjp, y0: buffer(0),
+      times: buffer(1), states: instruction.isGradient ? buffer(count) : result(0),
+      statistics: nil, tape: nil, captures: captures)
+    if instruction.isGradient {
+      if case .exact = instruction.sensitivity { solve.tape = buffer(count + 1) }
+      solve.cotangents = NestedSolve.Cotangents(
+        states: buffer(count + 2), y0: wanted[0] ? result(0) : nil, times: wanted[1] ? result(1) : nil,
+        statistics: isRead(count) ? result(count) : nil)
+    } else {
+      solve.statistics = isRead(1) ? result(1) : nil
+      solve.tape = isRead(2) ? result(2) : nil
+    }
+    return solve
+  }
+
+  private var sensitivity: NestedSolve.Sensitivity {
+    switch instruction.sensitivity {
+    case .exact(let checkpoints): .exact(checkpoints: checkpoints)
+    case .backsolve: .backsolve
+    }
+  }
+}
+
+/// Lowers the bodies of all solves among the live instructions, and gives their tapes a size.
+func lowerSolves(_ ir: inout IR, _ order: [Int], kept: Set<ValueID>) throws {
+  let read = Set(order.flatMap { ir.instructions[$0].operands }.compactMap { ir.view($0)?.base }).union(kept)
+  for number in order {
+    let instruction = ir.instructions[number]
+    guard case .solve(let index) = instruction.opcode else { continue }
+    let solve = ir.solves[index]
+    let wanted = instruction.results.map { read.contains($0) && ir[$0].type.dtype.isFloating }
+    let lowered = LoweredSolve(
+      instruction: solve, programs: try SolverPrograms(solve, wanted: wanted), wanted: wanted,
+      dtype: ir[instruction.operands[0]].type.dtype, timeCount: ir[instruction.operands[1]].count)
+    ir.loweredSolves[index] = lowered
+    if !solve.isGradient {
+      let bytes = lowered.nested(
+        buffer: { _ in BufferID(0) }, isRead: { _ in true }, result: { _ in BufferID(0) }
+      ).tapeBytes()
+      ir.setType(instruction.results[2], TensorType(.int32, [(bytes + 3) / 4]))
+    }
+  }
+}
+
 extension Emitter {
-  mutating func emitSolve(_ solve: SolveInstruction, _ instruction: IRInstruction) throws {
-    throw CompileError("solves are not lowered yet")
+  mutating func emitSolve(_ solve: LoweredSolve, _ instruction: IRInstruction) {
+    let operands = instruction.operands.map { whole($0) }
+    let results = instruction.results.map { whole($0) }
+    let nested = solve.nested(
+      buffer: { operands[$0] }, isRead: { readResults.contains(instruction.results[$0]) },
+      result: { results[$0] })
+    append(solve.instruction.isGradient ? .solveGradient(nested) : .solve(nested), solve.dtype)
   }
 }
