@@ -124,7 +124,7 @@ extension Emitter {
     let dimensions = ir[x].shape.dimensions, dtype = ir[x].type.dtype
     let outer = dimensions[..<axes.lowerBound].reduce(1, *), count = dimensions[axes].reduce(1, *)
     let inner = dimensions[axes.upperBound...].reduce(1, *)
-    if execution == .accumulate {
+    if execution == .accumulate || plan.placements[out]?.space == .accumulator {
       append(
         .reduceLanes(
           x: rows(x), out: target(out), outer: outer, count: count / lanes, inner: inner, scale: 1),

@@ -1,18 +1,18 @@
 // The programs of a solve's field, in the forms that nk_ode.h asks for. All come from one joint graph of the field and its
 // pullback, so that they agree on lanes, on blocks and on what is kept between them.
 
-struct SolverPrograms {
-  private(set) var lanes: Int, dim: Int
-  private(set) var captureHasLanes: [Bool]
+package struct SolverPrograms {
+  package private(set) var lanes: Int, dim: Int
+  package private(set) var captureHasLanes: [Bool]
   /// Per lane where it has lanes.
-  private(set) var captureElements: [Int]
-  private(set) var field = ProgramDescription()
-  private(set) var forward: ProgramDescription?
-  private(set) var backward: ProgramDescription?
-  private(set) var vjp: ProgramDescription?
+  package private(set) var captureElements: [Int]
+  package private(set) var field = ProgramDescription()
+  package private(set) var forward: ProgramDescription?
+  package private(set) var backward: ProgramDescription?
+  package private(set) var vjp: ProgramDescription?
 
   /// `wanted`: of a gradient, which of y0, times and captures anybody asks the cotangent of.
-  init(_ solve: SolveInstruction, wanted: [Bool]) throws {
+  package init(_ solve: SolveInstruction, wanted: [Bool]) throws {
     let joint = try JointField(solve, wanted: wanted)
     lanes = joint.lanes
     dim = solve.field.parameters[1].shape.count / joint.lanes

@@ -77,7 +77,7 @@ public struct Tableau: Sendable, Hashable {
     denseOrder = trees.prefix { Tableau.denseResidual($0, a: stages, polynomials) <= Tableau.tolerance }.count
   }
 
-  var coefficients: TableauCoefficients {
+  package var coefficients: TableauCoefficients {
     TableauCoefficients(
       stages: stages, stepStages: stepStages, order: order, embeddedOrder: embeddedOrder, isFSAL: isFSAL,
       denseDegree: dense[0].count, a: a, b: b, c: c, bError: bError, dense: dense)

@@ -26,8 +26,10 @@ struct ProgramRun {
       }
     }
     let arguments: [UnsafeMutableRawPointer?] = (storages + results).map(\.pointer)
-    try arguments.withUnsafeBufferPointer {
-      try image.run(arguments: $0.baseAddress!, workspace: workspace, pool: pool)
+    try withExtendedLifetime((storages, results)) {
+      try arguments.withUnsafeBufferPointer {
+        try image.run(arguments: $0.baseAddress!, workspace: workspace, pool: pool)
+      }
     }
     self.outputs = zip(results, outputs).map { ProgramRun.elements($0, $1.type) }
     bytes = zip(results, outputs).map {

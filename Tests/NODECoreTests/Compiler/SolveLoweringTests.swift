@@ -86,7 +86,7 @@ struct FieldCase: Sendable, CustomTestStringConvertible {
   func instruction(_ built: Built, isGradient: Bool, backsolve: Bool) -> SolveInstruction {
     SolveInstruction(
       field: GraphBody(parameters: built.parameters, outputs: [built.dy]),
-      tableau: TableauCoefficients(Tableau.rk4), controller: ControllerParameters(),
+      tableau: Method.rk4.tableau.coefficients, controller: ControllerParameters(),
       sensitivity: backsolve ? .backsolve : .exact(checkpoints: 8), isGradient: isGradient)
   }
 }
@@ -119,13 +119,16 @@ private func run(_ program: ProgramDescription, _ inputs: [[Double]], outputs: [
   let results = counts.map { count in
     Storage(byteCount: count * 8) { $0.initializeMemory(as: UInt8.self, repeating: 0xFF, count: count * 8) }
   }
-  let arguments = (inputs.map { Storage($0) } + results).map { Optional($0.pointer) }
+  let storages = inputs.map { Storage($0) }
+  let arguments = (storages + results).map { Optional($0.pointer) }
   let bytes = image.workspaceBytes(threads: 1)
   let workspace = UnsafeMutableRawPointer.allocate(byteCount: max(bytes, 64), alignment: 64)
   defer { workspace.deallocate() }
   workspace.initializeMemory(as: UInt8.self, repeating: 0xFF, count: bytes)
-  try arguments.withUnsafeBufferPointer {
-    try image.run(arguments: $0.baseAddress!, workspace: workspace, pool: nil)
+  try withExtendedLifetime(storages) {
+    try arguments.withUnsafeBufferPointer {
+      try image.run(arguments: $0.baseAddress!, workspace: workspace, pool: nil)
+    }
   }
   let all = zip(results, counts).map { $0.array(of: Double.self, count: $1) }
   return (Array(all.prefix(outputs.count)), Array(all.dropFirst(outputs.count)))
@@ -188,7 +191,8 @@ private func run(_ program: ProgramDescription, _ inputs: [[Double]], outputs: [
       Issue.record("the body has no lanes")
       return
     }
-    #expect(forward.residualBytes == (block * 5 * 8 + 63) / 64 * 64)
+    let hiddenBytes = block * 5 * 8
+    #expect(forward.residualBytes == (hiddenBytes + 63) / 64 * 64)
     #expect(backward.residualBytes == forward.residualBytes)
     _ = try ProgramImage(forward, inputs: 2 + field.captures.count)
     _ = try ProgramImage(backward, inputs: 3 + field.captures.count)
