@@ -1,0 +1,59 @@
+import Testing
+
+@testable import NODECore
+
+@Suite struct InitializerTests {
+  private func draw(_ initializer: Initializer, _ shape: Shape = [300, 200], seed: UInt64 = 1) -> [Double] {
+    let tensor: Tensor<Double> = initializer(
+      shape, fanIn: shape[0], fanOut: shape[shape.rank - 1], key: RandomKey(seed: seed))
+    return tensor.value.node.evaluated(0)!.array(of: Double.self, count: shape.count)
+  }
+
+  /// Variances by their formulas; the sampling error of 60,000 draws is below 2 % at 3 sigma.
+  private static let expected: [(initializer: Initializer, mean: Double, variance: Double)] = [
+    (.uniform(-1..<3), 1, 4.0 / 3), (.normal(mean: 2, standardDeviation: 0.5), 2, 0.25),
+    (.xavierUniform(gain: 1), 0, 0.004), (.xavierNormal(gain: 2), 0, 0.016),
+    (.kaimingUniform(gain: 2), 0, 4.0 / 300), (.kaimingNormal(gain: 1), 0, 1.0 / 300), (.fanIn, 0, 1.0 / 900),
+    (.orthogonal(gain: 1), 0, 1.0 / 300),
+  ]
+
+  @Test(arguments: expected.indices)
+  func moments(_ index: Int) {
+    let (initializer, mean, variance) = Self.expected[index]
+    let x = draw(initializer)
+    let m = x.reduce(0, +) / Double(x.count)
+    let v = x.reduce(0) { $0 + ($1 - m) * ($1 - m) } / Double(x.count)
+    #expect(abs(m - mean) < 4 * (variance / Double(x.count)).squareRoot() + 1e-12)
+    #expect(abs(v / variance - 1) < 0.025)
+  }
+
+  @Test func boundsOfUniformOnes() {
+    #expect(draw(.fanIn).allSatisfy { abs($0) <= 1 / 300.0.squareRoot() })
+    #expect(draw(.uniform(2..<3)).allSatisfy { (2..<3).contains($0) })
+  }
+
+  @Test(arguments: [(12, 7), (7, 12), (9, 9)])
+  func orthogonalIs(_ rows: Int, _ columns: Int) {
+    let q = draw(.orthogonal(gain: 1), [rows, columns])
+    let wide = rows <= columns
+    let count = min(rows, columns), length = max(rows, columns)
+    func element(_ vector: Int, _ i: Int) -> Double {
+      wide ? q[vector * columns + i] : q[i * columns + vector]
+    }
+    for a in 0..<count {
+      for b in 0..<count {
+        let product = (0..<length).reduce(0.0) { $0 + element(a, $1) * element(b, $1) }
+        #expect(abs(product - (a == b ? 1 : 0)) < 1e-14)
+      }
+    }
+  }
+
+  @Test func dependOnTheKeyOnly() {
+    #expect(draw(.fanIn, seed: 5) == draw(.fanIn, seed: 5))
+    #expect(draw(.fanIn, seed: 5) != draw(.fanIn, seed: 6))
+    let a = Linear<Float>(3, 4, key: RandomKey(seed: 7)), b = Linear<Float>(3, 4, key: RandomKey(seed: 7))
+    #expect(
+      a.weight.value.node.evaluated(0)!.array(of: Float.self, count: 12)
+        == b.weight.value.node.evaluated(0)!.array(of: Float.self, count: 12))
+  }
+}
