@@ -65,7 +65,7 @@ public struct IDXArray: Sendable, Equatable {
   }
 
   public init(dimensions: [Int], elements: [UInt8]) {
-    precondition(
+    require(
       dimensions.reduce(1, *) == elements.count,
       "IDXArray: \(elements.count) elements for the extents \(dimensions)")
     self.dimensions = dimensions

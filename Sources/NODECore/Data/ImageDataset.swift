@@ -7,7 +7,7 @@ public struct ImageDataset: Sendable, Equatable {
   public let labels: [Int32]
 
   public init(pixels: [UInt8], height: Int, width: Int, labels: [Int32]) {
-    precondition(
+    require(
       pixels.count == labels.count * height * width,
       "ImageDataset: \(pixels.count) pixels for \(labels.count) labels and images of \(height) x \(width)")
     self.pixels = pixels
@@ -38,7 +38,7 @@ public struct ImageDataset: Sendable, Equatable {
   ) {
     let words = key.hostWords
     let size = height * width
-    precondition(
+    require(
       images.count == samples.count * size && target.count == samples.count,
       "ImageDataset.fill: room for \(images.count) pixels and \(target.count) labels, \(samples.count) samples"
     )
@@ -104,7 +104,7 @@ public struct EpochPlan: Sendable {
     shuffles: Bool = true,
     dropsLast: Bool = true
   ) {
-    precondition(batchSize > 0, "EpochPlan: the batch size must be positive, got \(batchSize)")
+    require(batchSize > 0, "EpochPlan: the batch size must be positive, got \(batchSize)")
     var order = Array(0..<sampleCount)
     if shuffles {
       var stream = RandomStream(key: key.fold(in: epoch))
@@ -117,7 +117,7 @@ public struct EpochPlan: Sendable {
 
   /// Samples of one batch.
   public subscript(batch: Int) -> ArraySlice<Int> {
-    precondition(batch >= 0 && batch < batchCount, "EpochPlan: batch \(batch) of \(batchCount)")
+    require(batch >= 0 && batch < batchCount, "EpochPlan: batch \(batch) of \(batchCount)")
     return order[(batch * batchSize)..<min((batch + 1) * batchSize, order.count)]
   }
 }

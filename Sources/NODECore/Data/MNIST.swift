@@ -41,7 +41,7 @@ public struct MNIST: Sendable {
   public init(
     files: [[UInt8]], decompressor: (([UInt8]) throws -> [UInt8])? = nil, verifiesChecksums: Bool = true
   ) throws {
-    precondition(files.count == 4, "MNIST: four files are needed, got \(files.count)")
+    require(files.count == 4, "MNIST: four files are needed, got \(files.count)")
     let arrays = try files.indices.map { i -> IDXArray in
       let name = MNIST.fileNames[i]
       let array: IDXArray

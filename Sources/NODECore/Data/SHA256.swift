@@ -22,7 +22,7 @@ public struct SHA256 {
     var tail = Array(bytes[whole...]) + [0x80]
     while tail.count % 64 != 56 { tail.append(0) }
     for shift in stride(from: 56, through: 0, by: -8) {
-      tail.append(UInt8(truncatingIfNeeded: UInt64(bytes.count) * 8 >> UInt64(shift)))
+      tail.append(UInt8(truncatingIfNeeded: (UInt64(bytes.count) * 8) >> UInt64(shift)))
     }
     bytes.withUnsafeBufferPointer {
       for at in stride(from: 0, to: whole, by: 64) { compress(&state, $0, at) }

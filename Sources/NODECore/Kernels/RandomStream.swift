@@ -53,7 +53,7 @@ public struct RandomStream: Sendable {
 
   /// An integer in 0..<bound, biased by less than bound / 2^64.
   public mutating func nextInteger(below bound: Int) -> Int {
-    precondition(bound > 0, "RandomStream: the bound must be positive, got \(bound)")
+    require(bound > 0, "RandomStream: the bound must be positive, got \(bound)")
     return Int(nextWord64().multipliedFullWidth(by: UInt64(bound)).high)
   }
 

@@ -31,7 +31,7 @@ public struct ConcatConv2D<Scalar: FloatingScalar>: Module {
 
   /// - Parameter t: scalar.
   public func callAsFunction(_ t: Tensor<Scalar>, _ x: Tensor<Scalar>) -> Tensor<Scalar> {
-    precondition(
+    require(
       x.rank == 4 && x.shape[3] + 1 == weight.shape[2],
       "ConcatConv2D: input \(x.shape) for a weight \(weight.shape), whose first channel is the time's")
     let ofTime = weight.sliced(0..<1, axis: 2), ofState = weight.sliced(1..<weight.shape[2], axis: 2)

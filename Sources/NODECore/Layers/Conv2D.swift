@@ -12,7 +12,7 @@ public struct Conv2D<Scalar: FloatingScalar>: Layer {
     weightInitializer: Initializer = .fanIn, biasInitializer: Initializer = .fanIn,
     key: RandomKey = RandomKey(seed: 0)
   ) {
-    precondition(
+    require(
       inputs > 0 && outputs > 0 && kernel > 0,
       "Conv2D: extents must be positive, got \(inputs) -> \(outputs) with kernel \(kernel)")
     let keys = key.split(2)

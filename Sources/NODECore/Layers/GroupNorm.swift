@@ -8,7 +8,7 @@ public struct GroupNorm<Scalar: FloatingScalar>: Layer {
   public var epsilon: Double
 
   public init(groups: Int, channels: Int, epsilon: Double = 1e-5) {
-    precondition(
+    require(
       groups > 0 && channels % groups == 0,
       "GroupNorm: \(channels) channels are not divisible into \(groups) groups")
     scale = .ones([channels])

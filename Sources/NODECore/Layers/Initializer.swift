@@ -49,7 +49,7 @@ public enum Initializer: Sendable, Hashable {
     case .kaimingNormal(let gain): return normal(0, gain / fanIn.squareRoot())
     case .fanIn: return symmetric(1 / fanIn.squareRoot())
     case .orthogonal(let gain):
-      precondition(shape.rank >= 2, "Initializer.orthogonal: needs a matrix, got shape \(shape)")
+      require(shape.rank >= 2, "Initializer.orthogonal: needs a matrix, got shape \(shape)")
       let columns = shape[shape.rank - 1], rows = shape.count / max(columns, 1)
       let draws: [Double] = RandomStream.draw(normal: true, key.hostWords, count: shape.count)
       let matrix = orthonormal(draws, rows: rows, columns: columns)

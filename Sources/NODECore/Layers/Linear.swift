@@ -10,14 +10,14 @@ public struct Linear<Scalar: FloatingScalar>: Layer {
     _ inputs: Int, _ outputs: Int, bias: Bool = true, weightInitializer: Initializer = .fanIn,
     biasInitializer: Initializer = .fanIn, key: RandomKey = RandomKey(seed: 0)
   ) {
-    precondition(inputs > 0 && outputs > 0, "Linear: extents must be positive, got \(inputs) and \(outputs)")
+    require(inputs > 0 && outputs > 0, "Linear: extents must be positive, got \(inputs) and \(outputs)")
     let keys = key.split(2)
     weight = weightInitializer([inputs, outputs], fanIn: inputs, fanOut: outputs, key: keys[0])
     self.bias = bias ? biasInitializer([outputs], fanIn: inputs, fanOut: outputs, key: keys[1]) : nil
   }
 
   public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
-    precondition(
+    require(
       x.rank >= 1 && x.shape[x.rank - 1] == weight.shape[0],
       "Linear: input \(x.shape) for a weight \(weight.shape)")
     let y = matmul(x, weight)

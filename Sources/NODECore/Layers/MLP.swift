@@ -13,7 +13,7 @@ public struct MLP<Scalar: FloatingScalar>: Layer {
     weightInitializer: Initializer = .fanIn, biasInitializer: Initializer = .fanIn,
     key: RandomKey = RandomKey(seed: 0)
   ) {
-    precondition(sizes.count >= 2, "MLP: needs inputs and outputs, got sizes \(sizes)")
+    require(sizes.count >= 2, "MLP: needs inputs and outputs, got sizes \(sizes)")
     let keys = key.split(sizes.count - 1)
     layers = zip(zip(sizes, sizes.dropFirst()), keys).map { extents, key in
       Linear(

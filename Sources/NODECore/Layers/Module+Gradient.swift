@@ -7,7 +7,7 @@ public func valueAndGradient<M: Module, Scalar: FloatingScalar>(
   // Fresh identity nodes: the pullback stops at the parameters, whatever they are made of.
   let symbols = model.parameterValues.map { Graph.one(.identity, [$0]) }
   let value = try loss(model.replacingParameters(symbols))
-  precondition(value.shape == [], "valueAndGradient: the loss must be a scalar, got shape \(value.shape)")
+  require(value.shape == [], "valueAndGradient: the loss must be a scalar, got shape \(value.shape)")
   let cotangents = pullback(of: [value.value], cotangents: [Graph.splat(1, like: value.value)], to: symbols)
   let gradient = zip(symbols, cotangents).map { symbol, cotangent in cotangent ?? Graph.splat(0, like: symbol)
   }

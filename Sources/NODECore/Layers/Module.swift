@@ -52,7 +52,7 @@ public struct ParameterVisitor {
       if recordsNames { names.append(path.joined(separator: ".")) }
     case .replace(let replacements):
       let value = replacements[position]
-      precondition(
+      require(
         value.type == tensor.value.type,
         "ParameterVisitor: parameter \(position) is a \(tensor.value.type), its replacement a \(value.type)")
       tensor = Tensor(value)
@@ -63,7 +63,7 @@ public struct ParameterVisitor {
   /// Ends a replacement: all values must have found a place.
   fileprivate func checkComplete() {
     guard case .replace(let replacements) = action else { return }
-    precondition(
+    require(
       position == replacements.count,
       "ParameterVisitor: \(replacements.count) replacements for \(position) parameters; does visitParameters change?"
     )

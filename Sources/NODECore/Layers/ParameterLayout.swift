@@ -24,7 +24,7 @@ public struct ParameterLayout: Sendable, Hashable {
       return Entry(name: name, shape: value.shape, offset: offset, dtype: value.dtype)
     }
     count = offset
-    precondition(
+    require(
       Set(visitor.names).count == visitor.names.count,
       "Module: two parameters have the same name among \(visitor.names)")
   }
@@ -32,13 +32,13 @@ public struct ParameterLayout: Sendable, Hashable {
   /// The one element type of all parameters. Traps where they differ: a flat vector has one.
   package func requireDType(_ dtype: DType, _ operation: String) {
     for entry in entries where entry.dtype != dtype {
-      preconditionFailure("\(operation): parameter \(entry.name) is \(entry.dtype) where \(dtype) is needed")
+      fatalError("\(operation): parameter \(entry.name) is \(entry.dtype) where \(dtype) is needed")
     }
   }
 
   /// The parameters out of the vector, in order.
   package func unflatten(_ vector: Value) -> [Value] {
-    precondition(vector.shape == [count], "ParameterLayout: vector \(vector.shape) for \(count) parameters")
+    require(vector.shape == [count], "ParameterLayout: vector \(vector.shape) for \(count) parameters")
     return entries.map { entry in
       let piece = Graph.one(
         .slice(start: [entry.offset], limit: [entry.range.upperBound], step: [1]), [vector])

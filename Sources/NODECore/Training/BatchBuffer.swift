@@ -25,7 +25,7 @@ public final class BatchBuffer<Batch: Module> {
   public func scalars<Scalar: TensorScalar>(_ index: Int, of type: Scalar.Type) -> UnsafeMutableBufferPointer<
     Scalar
   > {
-    precondition(
+    require(
       types[index].dtype == Scalar.dtype,
       "BatchBuffer: tensor \(index) is \(types[index]), not of \(Scalar.self)")
     return UnsafeMutableBufferPointer(

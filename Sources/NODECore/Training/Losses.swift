@@ -33,7 +33,7 @@ public func crossEntropy<S: FloatingScalar>(logits: Tensor<S>, labels: Tensor<In
 /// The number of rows whose largest logit is at the label; of several equal ones, any counts. Scalar, no
 /// derivative.
 public func correctCount<S: FloatingScalar>(logits: Tensor<S>, labels: Tensor<Int32>) -> Tensor<S> {
-  precondition(
+  require(
     logits.rank == 2 && labels.shape == [logits.shape[0]],
     "correctCount: logits \(logits.shape) and labels \(labels.shape); [rows, classes] and [rows] are needed")
   // The label's logit by a comparison with 0, 1, ..., classes - 1: rows stay independent of each other.
@@ -44,5 +44,5 @@ public func correctCount<S: FloatingScalar>(logits: Tensor<S>, labels: Tensor<In
 }
 
 private func requireEqualShapes<S>(_ operation: String, _ a: Tensor<S>, _ b: Tensor<S>) {
-  precondition(a.shape == b.shape, "\(operation): shapes \(a.shape) and \(b.shape) differ")
+  require(a.shape == b.shape, "\(operation): shapes \(a.shape) and \(b.shape) differ")
 }

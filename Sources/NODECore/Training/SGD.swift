@@ -9,7 +9,7 @@ public struct SGD: Optimizer {
   public var weightDecay: Double
 
   public init(learningRate: Schedule, momentum: Double = 0, nesterov: Bool = false, weightDecay: Double = 0) {
-    precondition(!nesterov || momentum > 0, "SGD: Nesterov's method needs momentum")
+    require(!nesterov || momentum > 0, "SGD: Nesterov's method needs momentum")
     self.learningRate = learningRate
     self.momentum = momentum
     self.nesterov = nesterov

@@ -37,7 +37,7 @@ public struct Safetensors: Sendable, Equatable {
     public var bytes: [UInt8]
 
     public init(name: String, dtype: DType, shape: Shape, bytes: [UInt8]) {
-      precondition(
+      require(
         bytes.count == shape.count * dtype.byteCount,
         "Safetensors: \(bytes.count) bytes for \(name), \(dtype)\(shape)")
       self.name = name
@@ -108,7 +108,7 @@ public struct Safetensors: Sendable, Equatable {
 
   /// The file's bytes.
   public var encoded: [UInt8] {
-    precondition(
+    require(
       Set(items.map(\.name)).count == items.count && self[Safetensors.metadataKey] == nil,
       "Safetensors: names must differ, and \(Safetensors.metadataKey) is taken")
     var header = Header(entries: [:], metadata: metadata)
