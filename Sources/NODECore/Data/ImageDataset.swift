@@ -34,7 +34,7 @@ public struct ImageDataset: Sendable, Equatable {
   ///   - augmentation: applied to each image; `key` should differ from epoch to epoch.
   public func fill(
     images: UnsafeMutableBufferPointer<Float>, labels target: UnsafeMutableBufferPointer<Int32>,
-    samples: ArraySlice<Int>, augmentation: Augmentation = .none, key: RandomKey = RandomKey(seed: 0)
+    samples: some Collection<Int>, augmentation: Augmentation = .none, key: RandomKey = RandomKey(seed: 0)
   ) {
     let words = key.hostWords
     let size = height * width
@@ -61,7 +61,7 @@ public struct ImageDataset: Sendable, Equatable {
 
   /// The chosen samples as tensors.
   public func batch(
-    _ samples: ArraySlice<Int>, augmentation: Augmentation = .none, key: RandomKey = RandomKey(seed: 0)
+    _ samples: some Collection<Int>, augmentation: Augmentation = .none, key: RandomKey = RandomKey(seed: 0)
   ) -> LabelledImages {
     var labels = [Int32](repeating: 0, count: samples.count)
     let images = [Float](unsafeUninitializedCapacity: samples.count * height * width) { images, count in

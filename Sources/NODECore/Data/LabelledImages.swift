@@ -17,7 +17,7 @@ public struct LabelledImages: Module {
 extension BatchBuffer where Batch == LabelledImages {
   /// Overwrites the buffer with the chosen samples, which must be as many as it was made for.
   public func fill(
-    from set: ImageDataset, _ samples: ArraySlice<Int>, augmentation: Augmentation = .none,
+    from set: ImageDataset, _ samples: some Collection<Int>, augmentation: Augmentation = .none,
     key: RandomKey = RandomKey(seed: 0)
   ) {
     set.fill(

@@ -1,0 +1,38 @@
+/// What one step is about: the loss that is minimised, and scalars worth watching.
+public struct Objective<Scalar: FloatingScalar> {
+  public var loss: Tensor<Scalar>
+  public var metrics: [(name: String, value: Tensor<Scalar>)]
+
+  /// - Parameters:
+  ///   - loss: scalar.
+  ///   - metrics: scalars by name; they receive no gradient.
+  public init(loss: Tensor<Scalar>, metrics: KeyValuePairs<String, Tensor<Scalar>> = [:]) {
+    require(loss.shape == [], "Objective: the loss must be a scalar, got shape \(loss.shape)")
+    for (name, value) in metrics {
+      require(
+        value.shape == [], "Objective: the metric \(name) must be a scalar, got shape \(value.shape)")
+    }
+    self.loss = loss
+    self.metrics = metrics.map { ($0.key, $0.value) }
+  }
+}
+
+/// What one step, or one evaluation, computed.
+public struct StepReport: Sendable {
+  public var loss: Double
+  /// Euclidean norm of the gradient before clipping; nil for evaluations.
+  public var gradientNorm: Double?
+  public var metrics: [(name: String, value: Double)]
+  /// Every solve in the step: whether it is the gradient of one, and what it cost.
+  public var solves: [(isGradient: Bool, statistics: SolveStatistics)]
+
+  public subscript(metric: String) -> Double? { metrics.first { $0.name == metric }?.value }
+  /// Evaluations of vector fields in forward solves.
+  public var forwardEvaluations: Int { evaluations(false) }
+  /// Evaluations of vector fields (with their derivatives) in gradients of solves.
+  public var backwardEvaluations: Int { evaluations(true) }
+
+  private func evaluations(_ isGradient: Bool) -> Int {
+    solves.reduce(0) { $0 + ($1.isGradient == isGradient ? $1.statistics.evaluations : 0) }
+  }
+}

@@ -1,0 +1,269 @@
+/// Trains a model. The whole step (loss, gradient, clipping, update) is one compiled program, made when the
+/// first batch of a shape arrives.
+///
+/// ```swift
+/// var trainer = Trainer(Spiral(), optimizer: .adam(learningRate: 1e-3)) { model, batch in
+///   let path = try odeint(from: batch.start, at: batch.times) { t, y in model(t, y) }
+///   return abs(path.states - batch.observed).mean()
+/// }
+/// for batch in batches { let loss = try trainer.step(batch) }
+/// ```
+/// A trainer is a value: a copy goes its own way from where it was made. The same key, batches and order give
+/// the same bits whatever the number of threads, and after `restore` too.
+///
+/// Only tensors that the batch shows in `visitParameters` are inputs of the program; other properties of a
+/// batch are compiled in as they are when a shape is seen first.
+public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
+  public typealias ObjectiveFunction = (Model, Batch, RandomKey) throws -> Objective<Scalar>
+
+  public let optimizer: any Optimizer
+  /// Steps done so far.
+  public private(set) var stepCount = 0
+  /// What the model is, in words: checkpoints hold it. The type's name unless set.
+  public var architecture: String
+
+  private let template: Model
+  private let layout: ParameterLayout
+  private let objective: ObjectiveFunction
+  private let maximumGradientNorm: Double?
+  private var key: SIMD2<UInt32>
+  private var memory: TrainingMemory<Scalar>
+  // Programs depend on the shapes of batches alone, so copies of a trainer may share neither of them: each
+  // program has memory for its results. `lastStep` is the one that ran last.
+  private var steps: [TrainingProgram<Scalar>] = []
+  private var evaluations: [TrainingProgram<Scalar>] = []
+  private var lastStep: TrainingProgram<Scalar>?
+
+  /// A trainer whose loss is a function of the model and a batch.
+  /// - Parameters:
+  ///   - maximumGradientNorm: gradients are scaled down to this Euclidean norm.
+  ///   - loss: the scalar to minimise; a mean over the batch, by custom.
+  public init(
+    _ model: Model, optimizer: some Optimizer, maximumGradientNorm: Double? = nil,
+    loss: @escaping (Model, Batch) throws -> Tensor<Scalar>
+  ) {
+    self.init(model, optimizer: optimizer, maximumGradientNorm: maximumGradientNorm) { model, batch, _ in
+      Objective(loss: try loss(model, batch))
+    }
+  }
+
+  /// A trainer whose objective also has metrics, and draws random numbers.
+  /// - Parameters:
+  ///   - key: step n hands child n of it to `objective`.
+  ///   - objective: the loss and scalars worth watching.
+  public init(
+    _ model: Model, optimizer: some Optimizer, maximumGradientNorm: Double? = nil,
+    key: RandomKey = RandomKey(seed: 0), objective: @escaping ObjectiveFunction
+  ) {
+    self.optimizer = optimizer
+    self.objective = objective
+    self.maximumGradientNorm = maximumGradientNorm
+    self.key = key.hostWords
+    template = model
+    architecture = String(describing: Model.self)
+    layout = model.parameterLayout
+    require(layout.count > 0, "Trainer: \(Model.self) has no parameters; does it have visitParameters?")
+    layout.requireDType(Scalar.dtype, "Trainer")
+    memory = TrainingMemory(count: layout.count, vectorCount: 1 + optimizer.stateNames.count)
+    self.model = model
+  }
+
+  /// One step. Throws what a solve in it threw; parameters and state are then unchanged.
+  /// - Returns: the loss before the update.
+  @discardableResult
+  public mutating func step(_ batch: Batch) throws -> Double {
+    let values = batch.parameterValues
+    let storages = try NODECore.evaluate(values)
+    return try withExtendedLifetime(storages) {
+      try step(
+        like: batch, types: values.map(\.type), pointers: storages.map { UnsafeRawPointer($0.pointer) })
+    }
+  }
+
+  /// One step on the batch that was written into a buffer. Allocates nothing once the program is there.
+  @discardableResult
+  public mutating func step(_ buffer: BatchBuffer<Batch>) throws -> Double {
+    try step(like: buffer.example, types: buffer.types, pointers: buffer.addresses)
+  }
+
+  /// What the last step computed.
+  public var report: StepReport? { lastStep?.report }
+
+  /// Loss and metrics of a batch without a step; `key` as in child number `stepCount`.
+  public mutating func evaluate(_ batch: Batch) throws -> StepReport {
+    let values = batch.parameterValues
+    let storages = try NODECore.evaluate(values)
+    return try withExtendedLifetime(storages) {
+      try evaluate(
+        like: batch, types: values.map(\.type), pointers: storages.map { UnsafeRawPointer($0.pointer) })
+    }
+  }
+
+  /// Loss and metrics of the batch that was written into a buffer.
+  public mutating func evaluate(_ buffer: BatchBuffer<Batch>) throws -> StepReport {
+    try evaluate(like: buffer.example, types: buffer.types, pointers: buffer.addresses)
+  }
+
+  /// The model with its present parameters. Setting it keeps the optimizer's state.
+  public var model: Model {
+    get {
+      let bytes = MemoryLayout<Scalar>.stride
+      return template.replacingParameters(
+        layout.entries.map { entry in
+          let type = TensorType(Scalar.dtype, entry.shape)
+          let source = memory.parameterAddress + entry.offset * bytes
+          return Graph.constant(
+            Storage(byteCount: type.byteCount) { $0.copyMemory(from: source, byteCount: type.byteCount) },
+            type)
+        })
+    }
+    set {
+      makeUnique()
+      for (entry, value) in zip(layout.entries, newValue.parameterValues) {
+        require(
+          value.shape == entry.shape,
+          "Trainer.model: \(entry.name) has shape \(value.shape), not \(entry.shape)")
+        let scalars = Tensor<Scalar>(value).scalars
+        (memory.vector(0) + entry.offset).update(from: scalars, count: scalars.count)
+      }
+    }
+  }
+
+  /// The compiled step for batches like this, to print or to ask for its memory; compiles it if need be.
+  public mutating func stepProgram(for batch: Batch) throws -> Program {
+    try stepProgram(like: batch, types: batch.parameterValues.map(\.type)).program
+  }
+}
+
+// MARK: - Checkpoints
+
+extension Trainer {
+  /// Everything that is needed to go on from here bit for bit.
+  /// - Parameter notes: what the caller wants to find again.
+  public func checkpoint(notes: [String: String] = [:]) -> Checkpoint {
+    func item(_ name: String, _ shape: Shape, _ source: UnsafeMutablePointer<Scalar>) -> Safetensors.Item {
+      Safetensors.Item(
+        name: name, dtype: Scalar.dtype, shape: shape,
+        bytes: Array(UnsafeRawBufferPointer(start: source, count: shape.count * MemoryLayout<Scalar>.stride)))
+    }
+    return Checkpoint(
+      architecture: architecture, optimizer: optimizer.name, step: stepCount, key: key,
+      parameters: layout.entries.map { item($0.name, $0.shape, memory.vector(0) + $0.offset) },
+      state: optimizer.stateNames.enumerated().map { item($1, [layout.count], memory.vector(1 + $0)) },
+      notes: notes)
+  }
+
+  /// Goes on from a checkpoint. Throws `CheckpointError.mismatch` and changes nothing where it belongs to
+  /// another model.
+  public mutating func restore(_ checkpoint: Checkpoint) throws {
+    try checkpoint.check(
+      architecture: architecture, layout: layout, optimizer: optimizer.name, stateNames: optimizer.stateNames)
+    makeUnique()
+    func copy(_ item: Safetensors.Item, to target: UnsafeMutablePointer<Scalar>) {
+      item.bytes.withUnsafeBytes {
+        UnsafeMutableRawPointer(target).copyMemory(from: $0.baseAddress!, byteCount: $0.count)
+      }
+    }
+    for (entry, item) in zip(layout.entries, checkpoint.parameters) where !item.bytes.isEmpty {
+      copy(item, to: memory.vector(0) + entry.offset)
+    }
+    for (i, item) in checkpoint.state.enumerated() { copy(item, to: memory.vector(1 + i)) }
+    stepCount = checkpoint.step
+    key = checkpoint.key
+  }
+}
+
+// MARK: - Programs
+
+extension Trainer {
+  private mutating func makeUnique() {
+    guard !isKnownUniquelyReferenced(&memory) else { return }
+    memory = memory.copy()
+    steps = []
+    evaluations = []
+    lastStep = nil
+  }
+
+  private mutating func step(
+    like batch: Batch, types: [TensorType], pointers: [UnsafeRawPointer]
+  ) throws -> Double {
+    makeUnique()
+    let program = try stepProgram(like: batch, types: types)
+    memory.set(
+      learningRate: optimizer.learningRate.rate(at: stepCount), step: stepCount + 1,
+      key: RandomStream.child(stepCount, of: key))
+    try program.run(memory.inputs, batch: pointers, updated: memory.outputs)
+    memory.swap()
+    stepCount += 1
+    lastStep = program
+    return program.loss
+  }
+
+  private mutating func stepProgram(like batch: Batch, types: [TensorType]) throws -> TrainingProgram<Scalar>
+  {
+    for program in steps where program.batchTypes == types { return program }
+    let batchInputs = types.enumerated().map { Graph.input("batch\($0)", $1) }
+    let program = try TrainingProgram(
+      step: try traceStep(batch.replacingParameters(batchInputs)), batch: batchInputs, isStep: true)
+    steps.append(program)
+    return program
+  }
+
+  private func traceStep(_ batch: Batch) throws -> TracedStep<Scalar> {
+    let vector = TensorType(Scalar.dtype, [layout.count]), scalar = TensorType(Scalar.dtype, [])
+    let parameters = Graph.input("parameters", vector)
+    let state = optimizer.stateNames.map { Graph.input($0, vector) }
+    let rate = Graph.input("learningRate", scalar), step = Graph.input("step", scalar)
+    let key = Graph.input("key", TensorType(.int32, [2]))
+
+    // Differentiated with respect to each parameter, not to the vector: the gradient is then one
+    // concatenation instead of a sum of padded pieces.
+    let symbols = layout.unflatten(parameters).map { Graph.one(.identity, [$0]) }
+    let objective = try self.objective(
+      template.replacingParameters(symbols), batch, RandomKey(words: Tensor(key)))
+    let loss = objective.loss.value
+    let cotangents = pullback(of: [loss], cotangents: [Graph.splat(1, like: loss)], to: symbols)
+    let gradient = Tensor<Scalar>(
+      layout.flatten(
+        zip(symbols, cotangents).map { symbol, cotangent in cotangent ?? Graph.splat(0, like: symbol) }))
+    let norm = sqrt(square(gradient).sum())
+    let limited = maximumGradientNorm.map { clipped(gradient, norm: norm, maximum: $0) } ?? gradient
+    let updated = optimizer.update(
+      parameters: Tensor(parameters), gradient: limited, state: state.map(Tensor.init),
+      learningRate: Tensor(rate),
+      step: Tensor(step))
+    require(
+      updated.state.count == state.count,
+      "Trainer: \(optimizer.name) returned \(updated.state.count) state vectors")
+    return TracedStep(
+      inputs: [parameters] + state + [rate, step, key],
+      updated: [updated.parameters.value] + updated.state.map(\.value),
+      objective: objective, gradientNorm: norm.value)
+  }
+
+  private mutating func evaluate(
+    like batch: Batch, types: [TensorType], pointers: [UnsafeRawPointer]
+  ) throws -> StepReport {
+    makeUnique()
+    let program = try evaluationProgram(like: batch, types: types)
+    memory.set(learningRate: 0, step: 0, key: RandomStream.child(stepCount, of: key))
+    try program.run([memory.parameterAddress, memory.keyAddress], batch: pointers, updated: [])
+    return program.report
+  }
+
+  private mutating func evaluationProgram(like batch: Batch, types: [TensorType]) throws -> TrainingProgram<
+    Scalar
+  > {
+    for program in evaluations where program.batchTypes == types { return program }
+    let batchInputs = types.enumerated().map { Graph.input("batch\($0)", $1) }
+    let parameters = Graph.input("parameters", TensorType(Scalar.dtype, [layout.count]))
+    let key = Graph.input("key", TensorType(.int32, [2]))
+    let objective = try self.objective(
+      template.replacingParameters(layout.unflatten(parameters)), batch.replacingParameters(batchInputs),
+      RandomKey(words: Tensor(key)))
+    let traced = TracedStep(inputs: [parameters, key], updated: [], objective: objective, gradientNorm: nil)
+    let program = try TrainingProgram(step: traced, batch: batchInputs, isStep: false)
+    evaluations.append(program)
+    return program
+  }
+}
