@@ -37,6 +37,7 @@ extension Solution {
   /// solves per input. An `.exact` gradient has duality defects of round-off size, one by `.backsolve` of the tolerance's.
   /// - Throws: what the solve throws.
   public func certifyGradient(seed: UInt64 = 0) throws -> GradientCertificate {
+    require(times.count > 1, "certifyGradient: one time is not integrated to")
     var draw = SplitMix(state: seed)
     let x = inputs.detached()
     let states = x.solved()[0]

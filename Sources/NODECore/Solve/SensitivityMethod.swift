@@ -5,7 +5,8 @@ public struct SensitivityMethod: Sendable, Hashable {
     /// Every step of a solve of fixed steps that fits into 16 MiB (but at least 16 states); as many states for
     /// adaptive steps, whose number is not known beforehand.
     case automatic
-    /// At most so many bytes, but at least two states.
+    /// At most so many bytes of states, but at least two states. The times of the steps (8 bytes each, up to the
+    /// budget of steps) are kept besides.
     case bytes(Int)
   }
 
@@ -30,9 +31,8 @@ public struct SensitivityMethod: Sendable, Hashable {
   /// What a solve that starts from `y0` and takes `steps` steps (nil: unknown) keeps.
   func plan(state: TensorType, steps: Int?, maximumSteps: Int) -> SolveInstruction.Sensitivity {
     guard case .exact(let memory) = kind else { return .backsolve }
-    // A kept state carries its time and step beside it.
-    let bytes = state.byteCount + 16
-    let needed = (steps ?? maximumSteps) + 1
+    let bytes = state.byteCount
+    let needed = steps ?? maximumSteps
     let affordable: Int
     switch memory {
     case .automatic: affordable = min(4096, max(16, (16 << 20) / bytes))
@@ -40,6 +40,6 @@ public struct SensitivityMethod: Sendable, Hashable {
       require(budget > 0, "SensitivityMethod.exact: the memory must be positive, got \(budget) bytes")
       affordable = budget / bytes
     }
-    return .exact(checkpoints: max(2, min(affordable, needed)))
+    return .exact(checkpoints: max(1, min(max(2, affordable), needed)))
   }
 }

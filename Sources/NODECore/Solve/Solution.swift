@@ -15,13 +15,23 @@ public struct Solution<Scalar: FloatingScalar>: Sendable {
   let inputs: SolveInputs
 
   init(_ inputs: SolveInputs, method: Method) {
-    let results = inputs.solved()
     times = Tensor(inputs.times)
-    states = Tensor(results[0])
-    statisticsTensor = Tensor(results[1])
+    (states, statisticsTensor) = Solution.results(inputs)
     self.method = method
     self.inputs = inputs
     sensitivity = SensitivityPlan(inputs.instruction.sensitivity, state: inputs.y0.type)
+  }
+
+  /// One time is not integrated to: the state is y0, and nothing was evaluated.
+  private static func results(_ inputs: SolveInputs) -> (Tensor<Scalar>, Tensor<Double>) {
+    guard inputs.times.shape[0] == 1 else {
+      let results = inputs.solved()
+      return (Tensor(results[0]), Tensor(results[1]))
+    }
+    let states = inputs.y0.reshaped(to: Shape([1] + inputs.y0.shape.dimensions))
+    let zeros = Graph.splat(0, TensorType(.float64, [7]))
+    let row = Graph.one(.concatenate(axis: 0), [zeros, inputs.times]).reshaped(to: [1, 8])
+    return (Tensor(states), Tensor(row))
   }
 
   /// The state at the last time, shape of y0.

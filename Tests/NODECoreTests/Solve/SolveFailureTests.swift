@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+
+@testable import NODECore
+
+@Suite struct SolveFailureTests {
+  @Test func statusIsAValueAndOdeintThrowsIt() throws {
+    let blowUp = solve(from: Tensor<Double>([1.0]), at: [0, 2], maxSteps: 500) { _, y in y * y }
+    let status = try blowUp.status
+    #expect(status != .success)
+    let error = #expect(throws: SolveError.self) {
+      try odeint(from: Tensor<Double>([1.0]), at: [0, 2], maxSteps: 500) { _, y in y * y }
+    }
+    #expect(error?.status == status)
+    // The pole is at t = 1.
+    #expect(error.map { abs($0.time - 1) < 1e-3 } == true)
+  }
+
+  @Test func aBudgetOfStepsRunsOut() {
+    let error = #expect(throws: SolveError.self) {
+      try odeint(
+        from: Tensor<Double>([1, 1]), at: [0, 100], maxSteps: 20, field: ReferenceProblem.lotkaVolterra)
+    }
+    #expect(error?.status == .maxSteps)
+    #expect(error?.steps == 20)
+    #expect(error.map { "\($0)".contains("raise maxSteps") && "\($0)".contains("at t = ") } == true)
+  }
+
+  @Test func aFieldThatIsNeverFiniteIsNamed() {
+    let error = #expect(throws: SolveError.self) {
+      try odeint(from: Tensor<Double>([1, -1]), at: [0, 1]) { _, y in sqrt(y) }
+    }
+    #expect(error?.status == .nonFiniteField)
+    #expect(error.map { "\($0)".contains("not finite") } == true)
+  }
+
+  /// A stage that is not finite rejects the step first: sqrt(1 - t) ends at t = 1, and only there.
+  @Test func aFieldThatStopsBeingFiniteFailsWhereItDoes() {
+    let error = #expect(throws: SolveError.self) {
+      try odeint(from: Tensor<Double>([1.0]), at: [0, 2]) { t, y in sqrt(1.0 - t) * y }
+    }
+    #expect(error.map { $0.status == .nonFiniteField || $0.status == .stepUnderflow } == true)
+    #expect(error.map { $0.time > 0.9 && $0.time <= 1 } == true)
+    #expect(error.map { $0.rejected > 0 } == true)
+  }
+
+  @Test func aStartThatIsNotFiniteIsAStatus() throws {
+    for bad in [Double.nan, .infinity] {
+      let solution = solve(from: Tensor<Double>([1, bad]), at: [0, 1]) { _, y in -y }
+      let status = try solution.status
+      #expect(status == .nonFiniteState || status == .nonFiniteField)
+    }
+  }
+
+  @Test func fixedStepsFailToo() throws {
+    let solution = solve(
+      from: Tensor<Double>([1.0]), at: [0, 2], method: .rk4, controller: .fixed(step: 0.01)
+    ) { _, y in y * y * y }
+    #expect(try solution.status != .success)
+  }
+
+  /// In a trace nothing is thrown before the program runs; then it is the solve's error.
+  @Test func gradientsThrowWhatTheSolveThrew() throws {
+    let gradient = try gradient(at: Tensor<Double>([1.0])) { y0 in
+      try odeint(from: y0, at: [0, 2], maxSteps: 500) { _, y in y * y }.final.sum()
+    }
+    #expect(throws: SolveError.self) { try gradient.evaluated() }
+  }
+
+  @Test func timesMustBeMonotone() async {
+    await #expect(processExitsWith: .failure) {
+      _ = solve(from: Tensor<Double>([1.0]), at: [0, 1, 1]) { _, y in y }
+    }
+    await #expect(processExitsWith: .failure) {
+      _ = solve(from: Tensor<Double>([1.0]), at: [0, 1, 0.5]) { _, y in y }
+    }
+    await #expect(processExitsWith: .failure) {
+      _ = solve(from: Tensor<Double>([1.0]), at: [0, .nan]) { _, y in y }
+    }
+    await #expect(processExitsWith: .failure) {
+      _ = solve(from: Tensor<Double>([1.0]), at: []) { _, y in y }
+    }
+  }
+
+  @Test func fieldsMustKeepTheShape() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = solve(from: Tensor<Double>([1.0, 2.0]), at: [0, 1]) { _, y in y.sum() }
+    }
+    let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    #expect(text.contains("odeint: the state has shape [2], but the field returns []"))
+  }
+
+  @Test func settingsMustMakeSense() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = solve(from: Tensor<Double>([1.0]), at: [0, 1], method: .rk4, controller: .adaptive()) { _, y in y }
+    }
+    let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    #expect(text.contains("rk4 has no error estimate") && text.contains("dopri5"))
+    await #expect(processExitsWith: .failure) { _ = Controller.fixed(step: 0) }
+    await #expect(processExitsWith: .failure) { _ = Controller.fixed(stepsPerInterval: 0) }
+    await #expect(processExitsWith: .failure) { _ = Controller.adaptive(rtol: -1) }
+    await #expect(processExitsWith: .failure) { _ = Controller.adaptive(rtol: 0, atol: 0) }
+    await #expect(processExitsWith: .failure) { _ = Controller.adaptive(factors: 1.5...2) }
+    await #expect(processExitsWith: .failure) {
+      _ = solve(from: Tensor<Double>([1.0]), at: [0, 1], rtol: .nan) { _, y in y }
+    }
+  }
+}
