@@ -139,7 +139,7 @@ void nk_diagnose(const nk_solve *s, nk_status status, const nk_pace *pace, doubl
   d->component = component;
   d->t = t;
   d->h = pace->last_h;
-  d->steps = pace->accepted;
+  d->steps = pace->accepted + pace->rejected; // tried, as its readers print it
   d->rejected = pace->rejected;
   d->error_ratio = pace->last_error;
 }

@@ -107,7 +107,7 @@ import Testing
     controller.max_steps = 20
     let found = Self.failing(.power(scale: -1, power: 2), controller, y0: [1, 2])
     #expect(found.status == .NK_MAX_STEPS)
-    #expect(found.diagnosis.steps + found.diagnosis.rejected == 20)
+    #expect(found.diagnosis.steps == 20)
     var fixed = OdeProblem.fixed(step: 0.01)
     fixed.max_steps = 299
     #expect(Self.failing(.power(scale: -1, power: 2), fixed, y0: [1, 2]).status == .NK_MAX_STEPS)
