@@ -68,7 +68,9 @@ extension ProgramDescription {
           "stores \(piece.count) \(piece.dtype) to a buffer of \(buffer.bytes) bytes of \(buffer.dtype)")
         try checkExtent(buffer, in: region, "region \(index)'s accumulator", writes: true, inputs: 0)
       } else {
-        try require(region.isSolverBody, "has an accumulator that is stored nowhere")
+        // A solver's program leaves its body's pieces to the solver; such a program has arguments with lanes.
+        let isBody = region.isSolverBody || (region.kind == .serial && arguments.contains(where: \.hasLanes))
+        try require(isBody, "has an accumulator that is stored nowhere")
       }
     }
   }
@@ -91,9 +93,9 @@ extension ProgramDescription {
       let argument = arguments[slot]
       space = argument.bytes
       if argument.hasLanes {
-        // Lanes of the solver: the buffer has to be the argument, lane for lane.
+        // Lanes of the solver: the buffer has to be the argument, lane for lane. In a serial region there is one lane.
         let isWhole = buffer.hasLanes && buffer.offset == 0 && buffer.bytes == argument.bytes
-        end = isWhole ? space : Int.max
+        end = isWhole ? space : region.kind == .serial ? buffer.offset + buffer.bytes : Int.max
       } else {
         end = buffer.offset + buffer.bytes * (buffer.hasLanes ? region.totalLanes : 1)
       }
@@ -277,8 +279,11 @@ extension ProgramDescription {
       try require(
         program.arguments.count == inputs + outputs,
         "\(name) has \(program.arguments.count) arguments, expected \(inputs) inputs and \(outputs) outputs")
+      // A field that is one lane may run as a whole.
+      let body = program.regions.last
       try require(
-        program.regions.count == program.setupRegions + 1 && program.regions.last?.isSolverBody == true,
+        program.regions.count == program.setupRegions + 1
+          && (body?.isSolverBody == true || body?.kind == .serial && solve.lanes == 1),
         "\(name) has to be setup regions and one body over the solver's lanes")
       let state = Argument(bytes: solve.dim * solve.dtype.byteCount, hasLanes: true)
       try require(
