@@ -57,6 +57,13 @@ final class ProgramBuilder {
       .NK_SPACE_BLOCK, reserve(&block, Int64(elements) * size * count), elements, lanes: lanes)
   }
 
+  /// Scratch of a block for int32.
+  func labels(_ elements: Int) -> Int32 {
+    append(
+      .NK_SPACE_BLOCK, reserve(&block, Int64(elements) * 4 * blockLanes), elements, lanes: true,
+      dtype: .NK_I32)
+  }
+
   func kept(_ elements: Int) -> Int32 {
     append(.NK_SPACE_RESIDUAL, reserve(&residual, Int64(elements) * size * blockLanes), elements, lanes: true)
   }
