@@ -4,7 +4,8 @@ SWIFT ?= swift
 FULL ?=
 ARGS ?=
 CONFIGURATION ?= release
-SANITIZED := --disable-xctest --scratch-path .build/sanitize
+# Optimised, or the numerics take too long under a sanitizer; debug builds have their own target.
+SANITIZED := -c release -Xswiftc -enable-testing --disable-xctest --scratch-path .build/sanitize
 
 .PHONY: all setup build test test-debug bench mnist lint format docs sanitize perf-check clean help
 

@@ -1,0 +1,122 @@
+import ArgumentParser
+import Foundation
+import NODECore
+import RunnerSupport
+
+struct OdenetVsResnet: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "odenet-vs-resnet",
+    abstract: "Trains ResNets, an RK-Net and ODE-Nets on MNIST and compares error, memory and time.",
+    discussion: """
+      MNIST is looked for in --mnist, $MNIST_DIR, data/mnist and ../shared/data/mnist. Without it (or with --synthetic) \
+      the networks learn generated digits, and every output says so. `make mnist` downloads it.
+      """)
+
+  @Flag(help: "The whole table: all images, 64 channels, 12 epochs. Hours.") var full = false
+  @Option(help: "Folder with the four MNIST files.") var mnist: String?
+  @Flag(help: "Generated digits even where MNIST is there.") var synthetic = false
+  @Option(name: .customLong("rows"), parsing: .upToNextOption, help: "Rows to train: \(RowName.allValueStrings.joined(separator: ", ")).")
+  var rowNames: [RowName] = RowName.allCases
+  @Option(help: "Epochs of every row.") var epochs: Int?
+  @Option(help: "Training images (a multiple of the batch is used).") var trainImages: Int?
+  @Option(help: "Test images (a multiple of 250).") var testImages: Int?
+  @Option(help: "Images of one step.") var batch = 128
+  @Option(help: "Channels of the convolutional networks; the paper's have 64.") var channels: Int?
+  @Option(help: "Seed of initial weights, shuffling and augmentation.") var seed: UInt64 = 1
+  @Option(help: "Threads; all cores unless told.") var threads: Int?
+  @Option(help: "Folder for results, pictures and checkpoints.") var out = "Benchmarks/runs/odenet-vs-resnet"
+  @Flag(help: "Go on from the checkpoints of an earlier run with the same budget.") var resume = false
+  @Flag(inversion: .prefixedNo, help: "Memory and time of one step against depth and evaluations.") var scaling = true
+
+  func validate() throws {
+    for (name, value) in [("--epochs", epochs), ("--train-images", trainImages), ("--threads", threads)] {
+      if let value, value < 1 { throw ValidationError("\(name) must be at least 1, got \(value)") }
+    }
+    if batch < 1 { throw ValidationError("--batch must be at least 1, got \(batch)") }
+    if let testImages, testImages < 250 || testImages % 250 != 0 {
+      throw ValidationError("--test-images must be a positive multiple of 250, got \(testImages)")
+    }
+    if let channels, channels < 2 { throw ValidationError("--channels must be at least 2, got \(channels)") }
+  }
+
+  func run() throws {
+    Interrupt.install()
+    if let threads { Runtime.threads = threads }
+    let data = try loadData()
+    let budget = Results.Budget(
+      data: data.name, trainImages: data.train.count, testImages: data.test.count, epochs: epochs ?? (full ? 12 : 2),
+      batch: batch, channels: channels ?? (full ? 64 : 32), seed: seed, isFull: full)
+    guard budget.trainImages >= batch else {
+      throw RunnerError("\(budget.trainImages) training images do not fill one batch of \(batch)")
+    }
+    var results = Results(
+      machine: Machine(
+        instructionSet: "\(Runtime.instructionSet)", openBLASCore: Runtime.openBLASCore, threads: Runtime.threads),
+      budget: budget)
+    let earlier = try earlierRows(budget)
+    print(results.machine.summary)
+    print(
+      "\(budget.data): \(budget.trainImages) training and \(budget.testImages) test images, \(budget.epochs) epochs, "
+        + "\(budget.channels) channels" + (full ? "" : " (a smaller budget than the paper's; FULL=1 for the whole table)"))
+
+    var context = RowContext(budget: budget, data: data, folder: out, resumes: resume, earlier: earlier)
+    for row in rowNames where !Interrupt.isRequested {
+      let index = results.rows.count
+      try context.run(row) { result in
+        if results.rows.count == index { results.rows.append(result) } else { results.rows[index] = result }
+        try Report(results: results).write(to: out)
+        printEpoch(result, budget)
+      }
+    }
+    if scaling, !Interrupt.isRequested {
+      try ScalingStudy().run(data: data, budget: budget, isFull: full) { scaling in
+        results.scaling.append(scaling)
+        print("scaling: \(scaling.name) done")
+      }
+    }
+    results.isInterrupted = Interrupt.isRequested
+    let report = Report(results: results)
+    try report.write(to: out)
+    print("\n" + report.terminal)
+    print("\nresults.json, results.md and pictures are in \(out)")
+    if results.isInterrupted { throw ExitCode(130) }
+  }
+
+  private func printEpoch(_ row: Results.Row, _ budget: Results.Budget) {
+    guard let last = row.epochs.last, row.reconstruction == nil else { return }
+    print(
+      String(
+        format: "%@ epoch %d/%d: loss %.4f, test error %.2f %%, %.1f s", row.name, last.epoch, budget.epochs,
+        last.meanLoss, 100 * Double(last.testErrors) / Double(budget.testImages), last.seconds))
+  }
+
+  /// With --resume: the rows of the results in the output folder, which must have the same budget.
+  private func earlierRows(_ budget: Results.Budget) throws -> [String: Results.Row] {
+    let path = out + "/results.json"
+    guard resume, FileManager.default.fileExists(atPath: path) else { return [:] }
+    let earlier: Results
+    do { earlier = try Results.load(path) } catch { throw RunnerError("\(path) is not a result of this command: \(error)") }
+    guard earlier.budget == budget else {
+      throw RunnerError("\(path) belongs to another budget; give the same options, or another --out, or no --resume")
+    }
+    return Dictionary(uniqueKeysWithValues: earlier.rows.map { ($0.name, $0) })
+  }
+
+  private func loadData() throws -> RunData {
+    let environment = ProcessInfo.processInfo.environment
+    let package = FileManager.default.currentDirectoryPath
+    let trainCount = trainImages ?? (full ? 60_000 : 12_800), testCount = testImages ?? (full ? 10_000 : 2_500)
+    if !synthetic, let files = try MNISTFiles.find(option: mnist, environment: environment, package: package) {
+      let data = try MNIST(files: files.contents())
+      return RunData(name: "MNIST", train: data.train.prefix(trainCount), test: data.test.prefix(testCount / 250 * 250))
+    }
+    if !synthetic {
+      print("no MNIST here: give --mnist FOLDER or run `make mnist`; going on with generated digits")
+    }
+    let key = RandomKey(seed: 20_18)
+    return RunData(
+      name: "generated digits (not MNIST)",
+      train: SyntheticDigits.dataset(count: trainCount, key: key.fold(in: 0)),
+      test: SyntheticDigits.dataset(count: testCount / 250 * 250, key: key.fold(in: 1)))
+  }
+}

@@ -1,0 +1,68 @@
+import NODECore
+import RunnerSupport
+
+/// Memory and time of one training step against depth (residual blocks) and against field evaluations (solver steps).
+struct ScalingStudy {
+  /// Steps timed per point, after one that is not.
+  var repeats = 3
+  var batch = 32
+
+  /// Compiles and times one step of a model. `peak` is what the process grew by while the step was compiled and run.
+  func measure<Model: Module>(
+    size: Int, model: Model, data: RunData, logits: @escaping TrainingRun<Model>.Logits
+  ) throws -> Results.ScalingPoint {
+    var trainer = Trainer<Model, LabelledImages, Float>(model, optimizer: .sgd(learningRate: 0.01, momentum: 0.9)) {
+      model, batch in
+      softmaxCrossEntropy(logits: try logits(model, batch.images), labels: batch.labels).mean()
+    }
+    let example = data.train.batch(Array(0..<batch)[...])
+    let buffer = BatchBuffer(like: example)
+    buffer.fill(from: data.train, Array(0..<batch)[...])
+    let before = ResidentMemory.current
+    let canReset = ResidentMemory.resetPeak()
+    try trainer.step(buffer)
+    var times: [Double] = []
+    for _ in 0..<repeats {
+      let start = monotonicSeconds()
+      try trainer.step(buffer)
+      times.append(1e3 * (monotonicSeconds() - start))
+    }
+    let peak = canReset ? ResidentMemory.peak.flatMap { peak in before.map { max(0, peak - $0) } } : nil
+    return Results.ScalingPoint(
+      size: size, plannedBytes: try trainer.stepProgram(for: example).plannedBytes, peakBytes: peak,
+      milliseconds: median(times))
+  }
+}
+
+extension ScalingStudy {
+  /// ResNets of 1 to 64 blocks, and the three continuous networks at 8 to 512 evaluations a solve.
+  func run(data: RunData, budget: Results.Budget, isFull: Bool, finished: (Results.Scaling) -> Void) throws {
+    let channels = budget.channels
+    try study("ResNet", "blocks", isFull ? [1, 2, 4, 8, 16, 32, 64] : [1, 4, 16, 64], finished) { blocks in
+      try measure(size: blocks, model: .resNet(blocks: blocks, channels: channels), data: data)
+    }
+    let evaluations = isFull ? [8, 16, 32, 64, 128, 256, 512] : [8, 64, 512]
+    // rk4 takes four evaluations a step: the number of evaluations is set, not found.
+    let solves: [(String, Sensitivity)] = [("RK-Net / ODE-Net .exact", .exact), ("ODE-Net .backsolve", .backsolve)]
+    for (name, sensitivity) in solves {
+      try study(name, "evaluations", evaluations, finished) { count in
+        let options = SolveOptions(
+          method: .rk4, controller: .fixed(stepsPerInterval: count / 4), sensitivity: sensitivity)
+        return try measure(size: count, model: .odeNet(options: options, channels: channels), data: data)
+      }
+    }
+  }
+
+  private func study(
+    _ name: String, _ unit: String, _ sizes: [Int], _ finished: (Results.Scaling) -> Void,
+    _ point: (Int) throws -> Results.ScalingPoint
+  ) throws {
+    var scaling = Results.Scaling(name: name, unit: unit, points: [])
+    for size in sizes where !Interrupt.isRequested { scaling.points.append(try point(size)) }
+    finished(scaling)
+  }
+
+  private func measure(size: Int, model: ImageClassifier<Float>, data: RunData) throws -> Results.ScalingPoint {
+    try measure(size: size, model: model, data: data) { model, images in try model(images) }
+  }
+}
