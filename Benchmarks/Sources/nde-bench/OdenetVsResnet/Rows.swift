@@ -111,10 +111,11 @@ struct RowContext {
     guard let ode = model.ode else { return nil }
     let start = try model.features(images).evaluated()
     func check(_ tolerance: Double) throws -> (error: Double, evaluations: Double) {
-      let report = try reconstructionError(
-        from: start, at: [ode.t0, ode.t1], method: ode.options.method, rtol: tolerance, atol: tolerance
-      ) { t, y in ode.field(t, y) }
-      return (report.relativeError, Double(report.evaluations))
+      var model = ode
+      model.options.rtol = tolerance
+      model.options.atol = tolerance
+      let solution = try model.path(from: start, at: [ode.t0, ode.t1]).evaluated()
+      return (try solution.reconstructionError(), Double(solution.statistics.evaluations))
     }
     let first = try check(RowName.tolerance)
     var result = Results.Reconstruction(tolerance: RowName.tolerance, relativeError: first.error)
