@@ -123,7 +123,8 @@ struct TrainingRun<Model: Module> {
 func classificationErrors(logits: Tensor<Float>, labels: Tensor<Int32>) -> Tensor<Float> {
   let classes = logits.shape[1]
   let columns = Tensor<Float>((0..<classes).map(Float.init), shape: [1, classes])
-  let own = (logits * (Tensor<Float>(labels).reshaped(to: [logits.shape[0], 1]) .== columns)).sum(axes: 1)
+  let onehot = labels.converted(to: Float.self).reshaped(to: [logits.shape[0], 1]) .== columns
+  let own = (logits * onehot).sum(axes: 1)
   return (logits.max(axes: 1) .> own).sum()
 }
 
