@@ -29,10 +29,12 @@ public struct Machine: Codable, Sendable, Equatable {
   }
 }
 
-/// Writes a file whole or not at all; the folder is made when it is missing.
+/// Makes a folder, and those above it, where they are missing.
+public func makeFolder(_ path: String) throws {
+  try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+}
+
+/// Writes a file whole or not at all.
 public func writeAtomically(_ text: String, to path: String) throws {
-  let url = URL(fileURLWithPath: path)
-  try FileManager.default.createDirectory(
-    at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-  try Data(text.utf8).write(to: url, options: .atomic)
+  try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
 }

@@ -59,6 +59,7 @@ struct OdenetVsResnet: ParsableCommand {
       "\(budget.data): \(budget.trainImages) training and \(budget.testImages) test images, \(budget.epochs) epochs, "
         + "\(budget.channels) channels" + (full ? "" : " (a smaller budget than the paper's; FULL=1 for the whole table)"))
 
+    try makeFolder(out + "/checkpoints")
     var context = RowContext(budget: budget, data: data, folder: out, resumes: resume, earlier: earlier)
     for row in rowNames where !Interrupt.isRequested {
       let index = results.rows.count

@@ -68,21 +68,20 @@ struct RowContext {
         name: row.title, model: model, optimizer: optimizer(peak: 0.1), budget: budget, data: data,
         augmentation: .randomCrop(padding: 4), checkpointPath: path
       ) { model, images in try model(images) }
-      try train(row, &training, update: update) { model, count in
-        try reconstruction(model, images: data.test.batch(Array(0..<count)[...]).images)
-      }
+      let sample = data.test.batch(Array(0..<100)[...]).images
+      try train(row, &training, update: update) { model in try Self.reconstruction(model, images: sample) }
     } else {
       var training = TrainingRun(
         name: row.title, model: MLPClassifier<Float>(key: key), optimizer: optimizer(peak: 0.1), budget: budget,
         data: data, augmentation: .none, checkpointPath: path
       ) { model, images in model(images) }
-      try train(row, &training, update: update) { _, _ in nil }
+      try train(row, &training, update: update) { _ in nil }
     }
   }
 
   private mutating func train<Model: Module>(
     _ row: RowName, _ training: inout TrainingRun<Model>, update: (Results.Row) throws -> Void,
-    reconstruction: (Model, Int) throws -> Results.Reconstruction?
+    reconstruction: (Model) throws -> Results.Reconstruction?
   ) throws {
     let before = ResidentMemory.current
     let canReset = ResidentMemory.resetPeak()
@@ -100,14 +99,16 @@ struct RowContext {
     result.isComplete = result.epochs.count == budget.epochs
     if canReset, let before, let peak = ResidentMemory.peak { result.peakBytes = max(0, peak - before) }
     if row.isAdaptive, !result.epochs.isEmpty, !Interrupt.isRequested {
-      result.reconstruction = try reconstruction(training.model, 100)
+      result.reconstruction = try reconstruction(training.model)
     }
     progress.clear()
     try update(result)
   }
 
   /// 0 -> 1 -> 0 at the training tolerance, then at tighter ones until the state that comes back is within 1 %.
-  private func reconstruction(_ model: ImageClassifier<Float>, images: Tensor<Float>) throws -> Results.Reconstruction? {
+  private static func reconstruction(
+    _ model: ImageClassifier<Float>, images: Tensor<Float>
+  ) throws -> Results.Reconstruction? {
     guard let ode = model.ode else { return nil }
     let start = try model.features(images).evaluated()
     func check(_ tolerance: Double) throws -> (error: Double, evaluations: Double) {
@@ -115,7 +116,7 @@ struct RowContext {
       model.options.rtol = tolerance
       model.options.atol = tolerance
       let solution = try model.path(from: start, at: [ode.t0, ode.t1]).evaluated()
-      return (try solution.reconstructionError(), Double(solution.statistics.evaluations))
+      return (try solution.reconstructionError(), Double(try solution.statistics.evaluations))
     }
     let first = try check(RowName.tolerance)
     var result = Results.Reconstruction(tolerance: RowName.tolerance, relativeError: first.error)

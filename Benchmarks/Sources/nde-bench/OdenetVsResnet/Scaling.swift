@@ -43,7 +43,7 @@ extension ScalingStudy {
     }
     let evaluations = isFull ? [8, 16, 32, 64, 128, 256, 512] : [8, 64, 512]
     // rk4 takes four evaluations a step: the number of evaluations is set, not found.
-    let solves: [(String, Sensitivity)] = [("RK-Net / ODE-Net .exact", .exact), ("ODE-Net .backsolve", .backsolve)]
+    let solves: [(String, SensitivityMethod)] = [("RK-Net / ODE-Net .exact", .exact), ("ODE-Net .backsolve", .backsolve)]
     for (name, sensitivity) in solves {
       try study(name, "evaluations", evaluations, finished) { count in
         let options = SolveOptions(
