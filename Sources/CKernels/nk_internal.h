@@ -4,9 +4,15 @@
 
 #include "nk_program.h"
 
-static inline int64_t nk_align(int64_t bytes) { return (bytes + 63) & ~(int64_t)63; }
-static inline int64_t nk_min(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t nk_max(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t nk_align(int64_t bytes) {
+  return (bytes + 63) & ~(int64_t)63;
+}
+static inline int64_t nk_min(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+static inline int64_t nk_max(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
 
 // Where the pieces of a run's workspace are, in bytes from its start:
 // [arena][groups x accumulators][threads x block scratch][threads x residuals][workspace of nested solves]
@@ -31,9 +37,11 @@ nk_status nk_run_regions(const nk_run *run, int32_t first, int32_t count);
 nk_frame nk_run_frame(const nk_run *run, int32_t worker, int64_t group);
 
 // Adds accumulator sets 1..<groups (each `stride` bytes after the other) to set 0 by a fixed pairwise tree.
-void nk_accumulators_combine(const nk_region *region, char *acc, int64_t stride, int64_t groups, nk_pool *pool);
+void nk_accumulators_combine(const nk_region *region, char *acc, int64_t stride, int64_t groups,
+                             nk_pool *pool);
 
-// Block and group arithmetic: group g of a loop over `blocks` walks [nk_group_first(g), nk_group_first(g + 1)).
+// Block and group arithmetic: group g of a loop over `blocks` walks [nk_group_first(g), nk_group_first(g +
+// 1)).
 static inline int64_t nk_block_count(int64_t lanes, int64_t block_lanes) {
   return (lanes + block_lanes - 1) / block_lanes;
 }
@@ -53,8 +61,8 @@ nk_status nk_batched_execute(const nk_instr *instr, const nk_frame *frame);
 int64_t nk_batched_scratch(const nk_instr *instr);
 nk_status nk_op_execute(const nk_instr *instr, const nk_frame *frame);
 
-// Axes of a walk over one or two strided operands: extent-1 axes dropped, neighbours merged where every operand sees
-// them as one. At least one axis after the last push.
+// Axes of a walk over one or two strided operands: extent-1 axes dropped, neighbours merged where every
+// operand sees them as one. At least one axis after the last push.
 typedef struct nk_axes {
   int32_t count;
   int64_t extent[NK_MAX_RANK + 1];
@@ -64,7 +72,8 @@ typedef struct nk_axes {
 static inline void nk_axes_push(nk_axes *axes, int64_t extent, int64_t stride0, int64_t stride1) {
   const int32_t last = axes->count - 1;
   if (extent == 1 && axes->count > 0) return;
-  if (axes->count > 0 && axes->extent[last] == 1) axes->count = last; // the placeholder of an extent-1 first axis
+  if (axes->count > 0 && axes->extent[last] == 1)
+    axes->count = last; // the placeholder of an extent-1 first axis
   const int32_t i = axes->count;
   if (i > 0 && axes->stride[0][i - 1] == extent * stride0 && axes->stride[1][i - 1] == extent * stride1) {
     axes->extent[i - 1] *= extent;

@@ -5,7 +5,8 @@
 #include "nk_internal.h"
 #include "nk_ode.h"
 
-// Hands out 64-byte aligned pieces. With a zero base it only counts, so one description gives size and addresses.
+// Hands out 64-byte aligned pieces. With a zero base it only counts, so one description gives size and
+// addresses.
 typedef struct nk_bump {
   uintptr_t base;
   int64_t used;
@@ -18,9 +19,9 @@ static inline void *nk_take(nk_bump *bump, int64_t bytes) {
 
 // A program that the solver calls, with its memory and the captures bound.
 typedef struct nk_field {
-  nk_run run;             // program NULL: absent
+  nk_run run; // program NULL: absent
   const nk_region *body;
-  char *arguments;        // per worker: the argument array
+  char *arguments; // per worker: the argument array
   int64_t arguments_stride;
 } nk_field;
 
@@ -33,14 +34,14 @@ typedef struct nk_note {
 
 // Accepted steps and the states kept of them: y_n for n = slot * stride.
 typedef struct nk_tape {
-  int64_t *header;        // steps, stride
-  double *t;              // [steps + 1]
-  char *states;           // [capacity, lanes, dim]
+  int64_t *header; // steps, stride
+  double *t;       // [steps + 1]
+  char *states;    // [capacity, lanes, dim]
   int64_t capacity, steps_capacity;
 } nk_tape;
 enum { NK_TAPE_STEPS, NK_TAPE_STRIDE, NK_TAPE_HEADER };
 int64_t nk_tape_plan(nk_tape *tape, const nk_ode *ode, void *base); // bytes
-void nk_tape_start(nk_tape *tape, int64_t steps); // steps: known before, or 0
+void nk_tape_start(nk_tape *tape, int64_t steps);                   // steps: known before, or 0
 // Appends t_n; keeps y_n where n is a multiple of the stride, doubling the stride when there is no room.
 void nk_tape_record(nk_tape *tape, int64_t n, double t, const char *y, int64_t state_bytes);
 int64_t nk_tape_longest_segment(const nk_tape *tape);
@@ -49,9 +50,9 @@ int64_t nk_tape_longest_segment(const nk_tape *tape);
 typedef struct nk_scratch {
   char *k[NK_MAX_STAGES], *slope[NK_MAX_STAGES]; // stages of the state and (gradients) of the adjoint
   char *input, *input2, *y[2], *lambda[2], *kbar;
-  char *base, *levels;     // states between checkpoints
-  char *lane_ct;           // cotangents of the lane captures, in order
-  char *residual;          // [stages] residuals
+  char *base, *levels; // states between checkpoints
+  char *lane_ct;       // cotangents of the lane captures, in order
+  char *residual;      // [stages] residuals
 } nk_scratch;
 
 typedef struct nk_solve {
@@ -62,7 +63,7 @@ typedef struct nk_solve {
   const nk_frame *frame;
   nk_opcode op;
   int32_t threads;
-  int64_t size, row_bytes, state_bytes;      // of an element, a lane, all lanes
+  int64_t size, row_bytes, state_bytes; // of an element, a lane, all lanes
   int64_t block_lanes, blocks, groups;
   nk_field field, forward, backward, vjp;
   nk_tape tape;
@@ -70,12 +71,12 @@ typedef struct nk_solve {
   const char *y0, *ct_states;
   char *states, *ct_y0;
   double *statistics, *ct_times;
-  nk_note *notes;                            // [max(blocks, groups)]
+  nk_note *notes; // [max(blocks, groups)]
   char *scratch;
   int64_t scratch_stride, base_states, level_states, residual_stride, lane_ct_bytes;
   char *y, *y1, *k0, *k_last, *lambda, *lambda1; // [lanes, dim], adaptive steps
-  double *time_partials;                     // exact: [groups, time_count]
-  char *committed, *lane_tentative;          // backsolve, adaptive: accepted accumulators, lane captures' increments
+  double *time_partials;                         // exact: [groups, time_count]
+  char *committed, *lane_tentative; // backsolve, adaptive: accepted accumulators, lane captures' increments
 } nk_solve;
 
 int64_t nk_solve_plan(nk_solve *solve, const nk_ode *ode, nk_opcode op, int32_t threads, char *base);
@@ -90,16 +91,21 @@ typedef struct nk_block {
 } nk_block;
 nk_block nk_solve_block(const nk_solve *solve, int64_t index, int32_t worker);
 
-// --- Calling the programs (all pointers are of the block's own lanes) ---------------------------------------------
-int64_t nk_field_plan(nk_field *field, const nk_program *program, int64_t lanes, int32_t threads, nk_bump *bump);
+// --- Calling the programs (all pointers are of the block's own lanes)
+// ---------------------------------------------
+int64_t nk_field_plan(nk_field *field, const nk_program *program, int64_t lanes, int32_t threads,
+                      nk_bump *bump);
 nk_status nk_field_prepare(nk_solve *solve, nk_field *field);
-nk_status nk_field_eval(const nk_block *b, const nk_field *field, double t, const char *y, char *dy, char *residual);
-nk_status nk_field_backward(const nk_block *b, double t, const char *y, const char *ct_dy, char *ct_y, char *residual);
+nk_status nk_field_eval(const nk_block *b, const nk_field *field, double t, const char *y, char *dy,
+                        char *residual);
+nk_status nk_field_backward(const nk_block *b, double t, const char *y, const char *ct_dy, char *ct_y,
+                            char *residual);
 nk_status nk_field_vjp(const nk_block *b, double t, const char *y, const char *ct_dy, char *dy, char *ct_y,
                        double acc_scale);
 // Base of a group's accumulators of a program.
 char *nk_field_acc(const nk_field *field, int64_t group);
-// Adds the lane captures' cotangents in scratch, times scale, to the outputs, or to `tentative` (arrays of all lanes).
+// Adds the lane captures' cotangents in scratch, times scale, to the outputs, or to `tentative` (arrays of
+// all lanes).
 void nk_lane_captures_add(const nk_block *b, double scale, char *tentative);
 // The block's part of `tentative`: zeroed, or added to the outputs.
 void nk_lane_captures_reset(const nk_block *b, char *tentative);
@@ -109,9 +115,10 @@ void nk_captures_clear(const nk_solve *solve);
 // Stores the combined accumulators of the captures without lanes to their outputs.
 void nk_captures_store(const nk_solve *solve, const nk_field *field, const char *acc);
 
-// --- Stages (ode_step.c) -------------------------------------------------------------------------------------------
+// --- Stages (ode_step.c)
+// -------------------------------------------------------------------------------------------
 typedef struct nk_step {
-  double t, t1, h; // h == t1 - t
+  double t, t1, h;              // h == t1 - t
   int64_t save_first, save_end; // save times strictly inside of the step
   int64_t hit;                  // the save time at t1, or -1
 } nk_step;
@@ -120,8 +127,8 @@ nk_step nk_step_make(const nk_solve *solve, double t, double t1, int64_t *cursor
 uint32_t nk_stages_needed(const nk_tableau *tableau, int dense);
 double nk_stage_time(const nk_step *step, double c);
 // dst = base + scale * sum_i w[i*stride] k[i]; zero weights are skipped.
-void nk_combine(const nk_kernels *kernels, char *dst, const char *base, const double *w, int32_t stride, double scale,
-                char *const *k, int32_t terms, int64_t n);
+void nk_combine(const nk_kernels *kernels, char *dst, const char *base, const double *w, int32_t stride,
+                double scale, char *const *k, int32_t terms, int64_t n);
 // Weights b_i(x) of the dense output and their derivatives.
 void nk_dense_weights(const nk_tableau *tableau, double x, double *weights, double *slopes);
 // Evaluates the stages in `mask` in order and y1 (NULL: not wanted) as soon as its stages are there.
@@ -133,7 +140,8 @@ double nk_block_error2(const nk_block *b, const nk_step *step, const char *y, co
 double nk_block_norm2(const nk_block *b, const char *x, const char *scale);
 double nk_counted_components(const nk_solve *solve); // lanes * components in the norm
 
-// --- Step sizes (ode_controller.c) ---------------------------------------------------------------------------------
+// --- Step sizes (ode_controller.c)
+// ---------------------------------------------------------------------------------
 typedef struct nk_pace {
   double direction, h, error_before; // h > 0
   int after_rejection, non_finite;
@@ -146,16 +154,17 @@ nk_status nk_pace_next(nk_pace *pace, const nk_solve *solve, double t, double to
 int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h); // 1: accepted
 double nk_first_guess(double d0, double d1, double span);
 double nk_initial_step(double d1, double d2, double h0, int32_t order);
-int64_t nk_grid_steps(const nk_solve *solve);               // fixed steps, forward
+int64_t nk_grid_steps(const nk_solve *solve); // fixed steps, forward
 double nk_grid_time(const nk_solve *solve, int64_t n, int64_t steps);
 int64_t nk_grid_interval_steps(const nk_solve *solve, int64_t interval); // backsolve
 
-// --- Drivers -------------------------------------------------------------------------------------------------------
+// --- Drivers
+// -------------------------------------------------------------------------------------------------------
 nk_status nk_forward_solve(nk_solve *solve);
 nk_status nk_exact_gradient(nk_solve *solve);
 nk_status nk_backsolve_gradient(nk_solve *solve);
-void nk_report(const nk_solve *solve, nk_status status, const nk_pace *pace, double reached, int64_t checkpoints,
-               int64_t recomputed);
+void nk_report(const nk_solve *solve, nk_status status, const nk_pace *pace, double reached,
+               int64_t checkpoints, int64_t recomputed);
 void nk_diagnose(const nk_solve *solve, nk_status status, const nk_pace *pace, double t, int64_t lane,
                  int64_t component);
 
