@@ -4,6 +4,12 @@
 struct Collector {
   var ir = IR()
   private var known: [Value: ValueID] = [:]
+  private var solves: [SolveKey: [ValueID]] = [:]
+
+  private struct SolveKey: Hashable {
+    var identity: AnyHashable
+    var operands: [ValueID]
+  }
 
   /// The `IR` of `outputs` with `inputs` as arguments, and the outputs' identifiers.
   ///
@@ -61,6 +67,10 @@ struct Collector {
     case .splat(let number):
       return [ir.splat(number, type)]
     case .elementwise(let operation):
+      if operation == .step, let rectified = ir.find(.elementwise(.relu), x, type) {
+        // The same mask, from what the gradient needs anyway.
+        return ir.emit(.elementwise(.step), [rectified], [type], name: name)
+      }
       return ir.emit(.elementwise(operation), x, [type], name: name)
     case .convert:
       return ir.emit(.convert, [ir.contiguous(x[0], name: name)], [type], name: name)
@@ -140,9 +150,14 @@ struct Collector {
       guard let solve = operation as? any SolveLowerable else {
         preconditionFailure("\(operation.name): the compiler has no lowering for this operation")
       }
+      let operands = packedRows(x, name)
+      let key = solve.identity.map { SolveKey(identity: $0, operands: operands) }
+      if let key, let results = solves[key] { return results }
       ir.solves.append(solve.solve)
-      return ir.emit(
-        .solve(ir.solves.count - 1), packedRows(x, name), node.types, name: name, fresh: true)
+      let results = ir.emit(
+        .solve(ir.solves.count - 1), operands, node.types, name: name, fresh: true)
+      if let key { solves[key] = results }
+      return results
     }
   }
 

@@ -26,6 +26,13 @@ extension Emitter {
       target.offset += zip(low, target.strides).map(*).reduce(0, +)
       target.strides = zip(interior, target.strides).map { ($0 + 1) * $1 }
       append(.copy(copy(dims(shape(0)), view(x[0]), target)), dtype)
+    case .assemble(let lows, let covers):
+      if !covers { append(.fill(out: target(out), value: 0, count: type.shape.count / lanes), dtype) }
+      for (operand, low) in zip(x, lows) where ir[operand].count > 0 {
+        var target = contiguousView(out)
+        target.offset += zip(low, target.strides).map(*).reduce(0, +)
+        append(.copy(copy(dims(ir[operand].shape), view(operand), target)), dtype)
+      }
     case .concatenate(let axis):
       var start = 0
       for operand in x {

@@ -13,6 +13,8 @@ enum Opcode: Hashable {
   case fill(UInt64)
   case pad(low: [Int], interior: [Int])
   case concatenate(axis: Int)
+  /// Pieces copied to their places in zeros (`covers`: no element is left out).
+  case assemble(lows: [[Int]], covers: Bool)
   /// Adjacent axes.
   case reduce(Reduction, axes: Range<Int>)
   case gather
@@ -124,6 +126,11 @@ struct IR {
     instructions.append(IRInstruction(opcode: opcode, operands: operands, results: results, name: name))
     if !fresh { known[key] = results }
     return results
+  }
+
+  /// The result of an instruction that there is already.
+  func find(_ opcode: Opcode, _ operands: [ValueID], _ type: TensorType) -> ValueID? {
+    known[Key(opcode: opcode, operands: operands, types: [type])]?[0]
   }
 
   // MARK: Views

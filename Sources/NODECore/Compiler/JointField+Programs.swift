@@ -133,7 +133,7 @@ extension IRInstruction {
   fileprivate var isCheap: Bool {
     switch opcode {
     case .elementwise(let operation): operation.flops <= 2
-    case .copy, .fill, .pad, .concatenate, .convert, .laneToWhole: true
+    case .copy, .fill, .pad, .concatenate, .assemble, .convert, .laneToWhole: true
     default: false
     }
   }

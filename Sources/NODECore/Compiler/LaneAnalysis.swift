@@ -141,7 +141,7 @@ extension IRInstruction {
   /// Operands may be strided or repeated.
   var takesViews: Bool {
     switch opcode {
-    case .elementwise, .copy, .pad, .concatenate: true
+    case .elementwise, .copy, .pad, .concatenate, .assemble: true
     default: false
     }
   }
@@ -170,6 +170,9 @@ extension IRInstruction {
       return hasRows && low[0] == 0 && interior[0] == 0 && shape[0] == ir[operands[0]].shape[0] ? .lanes : nil
     case .concatenate(let axis):
       return hasRows && axis > 0 ? .lanes : nil
+    case .assemble(let lows, _):
+      let isWhole = zip(lows, operands).allSatisfy { $0[0] == 0 && ir[$1].shape[0] == shape[0] }
+      return hasRows && isWhole ? .lanes : nil
     case .reduce(let reduction, let axes):
       if axes.lowerBound > 0 { return hasRows ? .lanes : nil }
       return reduction == .sum ? .accumulate : nil

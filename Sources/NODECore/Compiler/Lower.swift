@@ -6,6 +6,7 @@ package func lower(inputs: [Value], outputs: [Value], options: CompileOptions = 
 {
   var (ir, inputIDs, outputIDs) = try Collector.collect(inputs: inputs, outputs: outputs)
   let slots = ir.storeOutputs(outputIDs, firstSlot: inputs.count)
+  Assemble.run(&ir, outputs: slots.keys.sorted())
   Peephole.run(&ir, outputs: slots.keys.sorted())
   let order = ir.live(from: Array(slots.keys))
   try lowerSolves(&ir, order, kept: Set(slots.keys))
@@ -107,7 +108,7 @@ extension IR {
       return 2 * images * g.outputHeight * g.outputWidth * g.outputChannels * g.taps * g.inputChannels
     case .fused: return 8 * self[instruction.operands[0]].count
     case .reduce: return self[instruction.operands[0]].count
-    case .convert, .copy, .fill, .pad, .concatenate, .gather, .scatterAdd, .pack, .random, .solve,
+    case .convert, .copy, .fill, .pad, .concatenate, .assemble, .gather, .scatterAdd, .pack, .random, .solve,
       .accumulate,
       .laneToWhole, .wholeToLane:
       return out.count

@@ -93,35 +93,65 @@ struct RegionSchedule {
       var level = isLanes(number) ? 1 : 0
       for (index, operand) in instruction.operands.enumerated() {
         guard let producer = ir.producer(operand) else { continue }
-        let before = levels[producer]!
-        switch (isLanes(producer), isLanes(number)) {
-        case (false, false): level = max(level, before)
-        case (false, true), (true, false): level = max(level, before + 1)
-        case (true, true):
-          let isBlockwise =
-            analysis!.execution[producer] == .lanes && !instruction.isShared(index, ir)
-            && analysis!.read(operand, ir) == .rows
-          level = max(level, isBlockwise ? before : before + 2)
-        }
+        level = max(level, levels[producer]! + distance(ir, producer, number, index, analysis))
       }
       levels[number] = level
     }
-    delay(ir, order, &levels, isLanes)
+    delay(ir, order, &levels, isLanes, analysis)
     return levels
   }
 
-  private static func delay(_ ir: IR, _ order: [Int], _ levels: inout [Int: Int], _ isLanes: (Int) -> Bool) {
+  /// Levels between a result and an instruction that reads it as operand `index`.
+  private static func distance(
+    _ ir: IR, _ producer: Int, _ user: Int, _ index: Int, _ analysis: LaneAnalysis?
+  ) -> Int {
+    guard let analysis else { return 0 }
+    let instruction = ir.instructions[user]
+    switch (analysis.execution[producer]! != .serial, analysis.execution[user]! != .serial) {
+    case (false, false): return 0
+    case (false, true), (true, false): return 1
+    case (true, true):
+      let isBlockwise =
+        analysis.execution[producer] == .lanes && !instruction.isShared(index, ir)
+        && analysis.read(instruction.operands[index], ir) == .rows
+      return isBlockwise ? 0 : 2
+    }
+  }
+
+  /// Moves cheap work to where it is used. On lanes that pays only if what it reads is kept until then anyway.
+  private static func delay(
+    _ ir: IR, _ order: [Int], _ levels: inout [Int: Int], _ isLanes: (Int) -> Bool,
+    _ analysis: LaneAnalysis?
+  ) {
+    var lastRead: [ValueID: Int] = [:]
+    for number in order {
+      for operand in ir.instructions[number].operands {
+        if let view = ir.view(operand) {
+          lastRead[view.base] = max(lastRead[view.base] ?? 0, levels[number]!)
+        }
+      }
+    }
     var latest: [Int: Int] = [:]
     for number in order.reversed() {
-      if let limit = latest[number], !isLanes(number) {
-        switch ir.instructions[number].opcode {
-        case .elementwise, .copy, .convert, .fill, .random, .pad, .concatenate: levels[number] = limit
+      let instruction = ir.instructions[number]
+      if let limit = latest[number], limit > levels[number]! {
+        switch (instruction.opcode, isLanes(number)) {
+        case (.elementwise, false), (.copy, false), (.convert, false), (.fill, _), (.random, false),
+          (.pad, false),
+          (.concatenate, false), (.assemble, false):
+          levels[number] = limit
+        case (.elementwise, true):
+          let reads = instruction.operands.compactMap { ir.view($0)?.base }
+          if reads.allSatisfy({ (lastRead[$0] ?? 0) >= limit || ir.producer($0) == nil }) {
+            levels[number] = limit
+          }
         default: break
         }
       }
-      let own = isLanes(number) ? levels[number]! - 1 : levels[number]!
-      for operand in ir.instructions[number].operands {
-        if let producer = ir.producer(operand) { latest[producer] = min(latest[producer] ?? own, own) }
+      for (index, operand) in instruction.operands.enumerated() {
+        guard let producer = ir.producer(operand) else { continue }
+        let own = levels[number]! - distance(ir, producer, number, index, analysis)
+        latest[producer] = min(latest[producer] ?? own, own)
       }
     }
   }

@@ -120,7 +120,7 @@ struct SolverAnalysis {
       return true
     case .elementwise(.add), .elementwise(.subtract):
       return isPartial.indices.allSatisfy { isPartial[$0] || isZero($0) }
-    case .concatenate:
+    case .concatenate, .assemble:
       return isPartial.allSatisfy { $0 }
     case .elementwise(.multiply), .matmulOuter, .matmulBatched:
       return isPartial != [true, true]

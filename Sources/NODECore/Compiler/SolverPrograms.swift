@@ -77,6 +77,7 @@ struct JointField {
       outputs: solve.field.outputs + (gradient?.cotangents.compactMap { $0 } ?? []),
       onlyLane: isOnly ? Set([1] + (gradient == nil ? [] : [count])) : [])
     let state = Set([inputIDs[1]] + inputIDs.dropFirst(count))
+    Assemble.run(&ir, outputs: outputIDs)
     Peephole.run(&ir, outputs: outputIDs)
     var rest = outputIDs[1...]
     var cotangentIDs: [ValueID?] = gradient?.cotangents.map { $0 == nil ? nil : rest.removeFirst() } ?? []
