@@ -5,5 +5,5 @@ struct NDEBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "nde-bench",
     abstract: "Benchmarks of neural differential equations on CPUs.",
-    subcommands: [OdenetVsResnet.self])
+    subcommands: [OdenetVsResnet.self, Workloads.self])
 }

@@ -49,10 +49,7 @@ struct OdenetVsResnet: ParsableCommand {
     guard budget.trainImages >= batch else {
       throw RunnerError("\(budget.trainImages) training images do not fill one batch of \(batch)")
     }
-    var results = Results(
-      machine: Machine(
-        instructionSet: "\(Runtime.instructionSet)", openBLASCore: Runtime.openBLASCore, threads: Runtime.threads),
-      budget: budget)
+    var results = Results(machine: .here, budget: budget)
     let earlier = try earlierRows(budget)
     print(results.machine.summary)
     print(
