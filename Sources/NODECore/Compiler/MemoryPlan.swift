@@ -18,10 +18,6 @@ struct MemoryPlan {
   /// Sum over everything that was placed in arena and block scratch, had nothing shared memory: for reports and tests.
   private(set) var unsharedBytes = 0
 
-  /// Half of a second-level cache: what the live values of one block should fit in.
-  static let blockBudget = 256 << 10
-  /// Blocks a region is cut into where there are lanes enough: work for threads, whatever their number.
-  static let minimumBlocks = 8
   /// Elements of a block of plain elementwise work.
   static let elementsPerBlock = 1 << 14
 
@@ -115,13 +111,12 @@ struct MemoryPlan {
     }
     func perLane(_ request: Arena.Request) -> Int { isRows.contains(request.id) ? request.bytes / lanes : 0 }
     let peak = MemoryPlan.peak(requests.map { ($0.first, $0.last, perLane($0)) })
-    var size =
+    let size =
       solverBody?.blockLanes
-      ?? max(
-        1,
-        MemoryPlan.blockBudget
-          / max(peak + MemoryPlan.traffic(ir, region, lanes) + (solverBody?.solverBytes ?? 0), 1))
-    size = min(size, max(1, (lanes + MemoryPlan.minimumBlocks - 1) / MemoryPlan.minimumBlocks))
+      ?? BlockSize.lanes(
+        of: lanes,
+        bytesPerLane: peak + MemoryPlan.traffic(ir, region, lanes) + (solverBody?.solverBytes ?? 0),
+        sharedBytes: MemoryPlan.sharedBytes(ir, region))
     blockLanes.append(size)
     let plan = Arena(
       requests.map { request in
@@ -148,6 +143,21 @@ struct MemoryPlan {
       peak = max(peak, alive)
     }
     return peak
+  }
+
+  /// Bytes that every block reads or adds to as a whole: weights and sums.
+  private static func sharedBytes(_ ir: IR, _ region: PlannedRegion) -> Int {
+    var bases: Set<ValueID> = []
+    for item in region.items where item.execution != .once {
+      for number in item.instructions {
+        let instruction = ir.instructions[number]
+        for (index, operand) in instruction.operands.enumerated() where instruction.isShared(index, ir) {
+          if let view = ir.view(operand) { bases.insert(view.base) }
+        }
+        if item.execution == .accumulate { bases.formUnion(instruction.results) }
+      }
+    }
+    return bases.reduce(0) { $0 + ir[$1].type.byteCount }
   }
 
   /// Bytes of one lane of the widest value: what streams through the cache beside the live ones.

@@ -14,7 +14,8 @@ struct FieldCase: Sendable, CustomTestStringConvertible {
   static let state: Shape = [lanes, 3]
 
   static let all: [FieldCase] = [
-    FieldCase(testDescription: "decay", hasLanes: true, captures: [], capturesWithLanes: []) { _, y, _ in -y },
+    FieldCase(testDescription: "decay", hasLanes: true, captures: [], capturesWithLanes: []) { _, y, _ in -y
+    },
     FieldCase(
       testDescription: "perceptron", hasLanes: true, captures: [[3, 5], [5], [5, 3], [3]],
       capturesWithLanes: [false, false, false, false]
@@ -33,7 +34,8 @@ struct FieldCase: Sendable, CustomTestStringConvertible {
       capturesWithLanes: [false, false]
     ) { t, y, c in
       let wave = (t * c[1]).map(.sin)
-      return y * wave.broadcast(to: state, axes: []) + (c[0] * wave.broadcast(to: [3], axes: [])).map(.cos)
+      return y * wave.broadcast(to: state, axes: [])
+        + (c[0] * wave.broadcast(to: [3], axes: [])).map(.cos)
         .broadcast(to: state, axes: [1])
     },
     FieldCase(
@@ -57,7 +59,8 @@ struct FieldCase: Sendable, CustomTestStringConvertible {
       .matmul(Value.matmul(y, c[0]).map(.sigmoid), c[0], transposeB: true)
     },
     FieldCase(
-      testDescription: "does not depend on the state", hasLanes: true, captures: [[3]], capturesWithLanes: [false]
+      testDescription: "does not depend on the state", hasLanes: true, captures: [[3]],
+      capturesWithLanes: [false]
     ) { t, _, c in
       (c[0] * t.broadcast(to: [3], axes: [])).broadcast(to: state, axes: [1])
     },
@@ -72,7 +75,8 @@ struct FieldCase: Sendable, CustomTestStringConvertible {
   }
 
   func build() -> Built {
-    let types = [TensorType(.float64, []), TensorType(.float64, FieldCase.state)]
+    let types =
+      [TensorType(.float64, []), TensorType(.float64, FieldCase.state)]
       + captures.map { TensorType(.float64, $0) }
     var generator = SplitMix(seed: captures.count)
     let parameters = types.enumerated().map { Graph.input("p\($0)", $1) }

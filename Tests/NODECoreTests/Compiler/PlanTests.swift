@@ -1,0 +1,101 @@
+import Testing
+
+@testable import NODECore
+
+/// What the compiler makes of a graph: how much is fused, where it runs, what memory it plans.
+@Suite struct PlanTests {
+  private func input(_ dimensions: Int..., dtype: DType = .float64) -> Value {
+    Graph.input("x", TensorType(dtype, Shape(dimensions)))
+  }
+
+  private func elements(_ inputs: [Value]) -> [[Double]] {
+    var generator = SplitMix(seed: 3)
+    return inputs.map { value in
+      (0..<value.shape.count).map { _ in Double.random(in: -1...1, using: &generator) }
+    }
+  }
+
+  private func check(_ inputs: [Value], _ outputs: [Value]) throws -> ProgramDescription {
+    let elements = elements(inputs)
+    var interpreter = Interpreter(Dictionary(uniqueKeysWithValues: zip(inputs, elements)))
+    let expected = interpreter.evaluate(outputs)
+    let run = try ProgramRun(inputs, outputs, elements)
+    for (found, expected) in zip(run.outputs, expected) { #expect(difference(found, expected) < 1e-12) }
+    return run.description
+  }
+
+  @Test func aChainWithSeveralResultsIsOnePass() throws {
+    let x = input(7, 5), bias = input(5), scale = input()
+    let shifted = x + bias.broadcast(to: [7, 5], axes: [1])
+    let y = (shifted * scale.broadcast(to: [7, 5], axes: [])).map(.tanh)
+    let z = Value.select(.elementwise(.greater, x, shifted), y, shifted) * 2
+    let program = try check([x, bias, scale], [y, z])
+    #expect(program.instructions.count == 1)
+  }
+
+  @Test func biasAndActivationAreTheProductsEpilogue() throws {
+    let x = input(9, 4), w = input(4, 6), b = input(6)
+    let y = (Value.matmul(x, w) + b.broadcast(to: [9, 6], axes: [1])).map(.tanh)
+    let program = try check([x, w, b], [y])
+    #expect(program.instructions.map(\.kernel.name) == ["pack", "matmul"])
+    // Somebody else reads the value before the activation: it has to exist.
+    let before = Value.matmul(x, w) + b.broadcast(to: [9, 6], axes: [1])
+    let both = try check([x, w, b], [before.map(.tanh), before])
+    #expect(both.instructions.map(\.kernel.name) == ["pack", "matmul", "elementwise"])
+  }
+
+  @Test func transposesOfWeightsAreNotCopied() throws {
+    let x = input(9, 4), w = input(6, 4)
+    let program = try check([x, w], [Value.matmul(x, w.permuted(to: [1, 0]))])
+    #expect(program.instructions.map(\.kernel.name) == ["pack", "matmul"])
+  }
+
+  /// Forward and backward pass of a network on samples: one pass over lanes, weights' gradients as its sums.
+  @Test func aTrainingStepIsOneLoopOverLanes() throws {
+    let x = input(40, 6), w = input(6, 8), v = input(8, 3)
+    let loss = Value.matmul(Value.matmul(x, w).map(.tanh), v).map(.square).sum(axes: [0, 1])
+    let gradients = pullback(of: [loss], cotangents: [loss.splat(1)], to: [w, v]).map { $0! }
+    let program = try check([x, w, v], [loss] + gradients)
+    let loops = program.regions.filter {
+      if case .lanes(total: 40, _, _) = $0.kind { return true }
+      return false
+    }
+    #expect(loops.count == 1)
+    #expect(loops[0].accumulators.count == 3)
+    #expect(program.regions.count == 2, "weights are packed before")
+  }
+
+  @Test func gradientsOfSlicesAreAssembledOnce() throws {
+    let p = input(30)
+    let pieces = (0..<5).map { p.sliced(start: [6 * $0], limit: [6 * $0 + 6], step: [1]).map(.sin) }
+    let total = pieces.dropFirst().reduce(pieces[0], +).sum(axes: [0])
+    let program = try check([p], pullback(of: [total], cotangents: [total.splat(1)], to: [p]).map { $0! })
+    #expect(program.instructions.allSatisfy { $0.kernel.name != "fill" }, "the pieces cover the whole")
+  }
+
+  /// A long chain of products needs two buffers, however long it is.
+  @Test func intermediatesShareMemory() throws {
+    let w = input(16, 16)
+    func chain(_ length: Int) throws -> ProgramDescription {
+      var x = w
+      for _ in 0..<length { x = Value.matmul(w, x).map(.tanh) }
+      return try lower(inputs: [w], outputs: [x], options: CompileOptions(lanes: [.shared]))
+    }
+    let short = try chain(6), long = try chain(24)
+    #expect(long.arenaBytes == short.arenaBytes)
+    #expect(long.arenaBytes < 24 * 16 * 16 * 8)
+  }
+
+  @Test(arguments: [1, 2, 11, 12, 13, 95, 96, 97, 200])
+  func everyRemainderOfBlocks(lanes: Int) throws {
+    let x = input(lanes, 5), w = input(5, 5)
+    let y = Value.matmul(x, w).map(.relu)
+    let sum = Value.matmul(x, y, transposeA: true)
+    _ = try check([x, w], [y, sum])
+  }
+
+  @Test func aSymbolOfAnotherTraceIsAnError() {
+    let x = input(3), stranger = Graph.input("stranger", TensorType(.float64, [3]))
+    #expect(throws: CompileError.self) { try lower(inputs: [x], outputs: [x + stranger]) }
+  }
+}
