@@ -3,6 +3,8 @@
 enum Fusion {
   /// More operations than this in one pass would not stay in the first-level cache.
   static let maximumOperations = 40
+  /// How many items back a group is looked for: compile time stays linear in the size of unrolled graphs.
+  static let lookback = 64
 
   /// Items of one region in an order that respects dependences, elementwise instructions of equal execution and shape
   /// fused where they are connected.
@@ -51,7 +53,8 @@ private struct Fuser {
         earliest = max(earliest, item + 1)
       }
     }
-    for candidate in stride(from: items.count - 1, through: earliest, by: -1) {
+    let last = max(earliest, items.count - Fusion.lookback)
+    for candidate in stride(from: items.count - 1, through: last, by: -1) {
       let item = items[candidate]
       guard item.execution == execution, item.instructions.count < Fusion.maximumOperations else { continue }
       let first = ir.instructions[item.instructions[0]]

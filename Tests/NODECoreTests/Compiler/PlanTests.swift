@@ -98,4 +98,14 @@ import Testing
     let x = input(3), stranger = Graph.input("stranger", TensorType(.float64, [3]))
     #expect(throws: CompileError.self) { try lower(inputs: [x], outputs: [x + stranger]) }
   }
+
+  /// Unrolled loops make graphs of this size: no pass may be quadratic in it, nor recursive.
+  @Test func largeGraphsCompile() throws {
+    let x = input(8, 4), w = input(4, 4)
+    var y = x
+    for _ in 0..<4000 { y = (Value.matmul(y, w) * 0.5 + x).map(.sin) }
+    let program = try lower(inputs: [x, w], outputs: [y])
+    #expect(program.instructions.count > 4000)
+    #expect(program.arenaBytes + program.blockBytes < 1 << 16)
+  }
 }
