@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 FULL ?=
 ARGS ?=
-CONFIGURATION ?= release
+TESTED := -c release -Xswiftc -enable-testing --scratch-path .build/test
 # Optimised, or the numerics take too long under a sanitizer; debug builds have their own target.
 SANITIZED := -c release -Xswiftc -enable-testing --disable-xctest --scratch-path .build/sanitize
 
@@ -21,7 +21,8 @@ build: setup ## the library, release
 	$(SWIFT) build -c release
 
 test: setup ## all tests: release for the numerics, debug for the bounds checks
-	$(SWIFT) test -c release -Xswiftc -enable-testing --disable-xctest --scratch-path .build/test
+	$(SWIFT) test $(TESTED) --disable-xctest
+	$(SWIFT) run $(TESTED) Spiral
 	$(SWIFT) test --package-path Benchmarks -c release -Xswiftc -enable-testing --disable-xctest
 
 test-debug: setup ## the same tests with bounds and overflow checks

@@ -20,6 +20,8 @@ let package = Package(
       dependencies: ["COpenBLAS", "CLAPACKE"],
       cSettings: [.define("NDEBUG", .when(configuration: .release))]),
     .target(name: "NODECore", dependencies: ["CKernels"]),
+    // Built and run by `make test`; clients do not build them.
+    .executableTarget(name: "Spiral", dependencies: ["NODECore"], path: "Examples/Spiral"),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     // Interposes malloc, so that tests can count allocations.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),

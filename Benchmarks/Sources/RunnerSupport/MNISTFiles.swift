@@ -42,7 +42,9 @@ public struct MNISTFiles: Sendable {
   ///
   /// Order: the option, the environment variable MNIST_DIR, data/mnist and ../shared/data/mnist beside the package.
   /// - Returns: nil when no place was named and none has the data.
-  public static func find(option: String?, environment: [String: String], package: String) throws -> MNISTFiles? {
+  public static func find(option: String?, environment: [String: String], package: String) throws
+    -> MNISTFiles?
+  {
     if let named = option ?? environment["MNIST_DIR"] { return try MNISTFiles(folder: named) }
     for place in ["data/mnist", "../shared/data/mnist"] {
       if let files = try? MNISTFiles(folder: package + "/" + place) { return files }

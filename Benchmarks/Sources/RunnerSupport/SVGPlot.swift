@@ -95,11 +95,13 @@ public struct SVGPlot: Sendable {
           body += Self.line(cx, py(lowest), cx, py(interval.upperBound), colour)
         }
         if shown.count <= 200 {
-          body += "<circle cx='\(Self.number(cx))' cy='\(Self.number(py(point.y)))' r='3.2' fill='\(colour)'/>\n"
+          body +=
+            "<circle cx='\(Self.number(cx))' cy='\(Self.number(py(point.y)))' r='3.2' fill='\(colour)'/>\n"
         }
       }
       let row = Self.top + 10 + Double(index) * 20
-      body += Self.line(Self.width - Self.right + 14, row, Self.width - Self.right + 34, row, colour, width: 3)
+      body += Self.line(
+        Self.width - Self.right + 14, row, Self.width - Self.right + 34, row, colour, width: 3)
       body += Self.text(Self.width - Self.right + 40, row + 4, series.name, anchor: "start")
     }
     return Self.frame(title: title, note: note, body: body)

@@ -7,7 +7,8 @@ import RunnerSupport
 struct Workloads: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "workloads",
-    abstract: "Times fixed workloads: W2 (MLP field, RK4 x 100) and W5 (one training step of the MNIST networks).",
+    abstract:
+      "Times fixed workloads: W2 (MLP field, RK4 x 100) and W5 (one training step of the MNIST networks).",
     discussion: """
       One JSON line per case: median and minimum in milliseconds, operations, GFLOP/s, and the share of the rate that a \
       1024 x 1024 x 1024 product reaches in the same process.
@@ -64,9 +65,11 @@ struct Workloads: ParsableCommand {
     let net = MLP<Float>(64, 256, 256, 64, activation: .tanh, key: RandomKey(seed: 2))
     let batch = States(y0: try Tensor<Float>.normal(shape: [256, 64], key: RandomKey(seed: 3)).evaluated())
     for (name, sensitivity) in [("exact", SensitivityMethod.exact), ("backsolve", .backsolve)] {
-      var trainer = Trainer<MLP<Float>, States, Float>(net, optimizer: .sgd(learningRate: 0.0)) { net, batch in
+      var trainer = Trainer<MLP<Float>, States, Float>(net, optimizer: .sgd(learningRate: 0.0)) {
+        net, batch in
         let solution = try odeint(
-          from: batch.y0, at: [0, 1], method: .rk4, controller: .fixed(stepsPerInterval: 100), sensitivity: sensitivity
+          from: batch.y0, at: [0, 1], method: .rk4, controller: .fixed(stepsPerInterval: 100),
+          sensitivity: sensitivity
         ) { _, y in net(y) }
         return square(solution.final).mean()
       }
@@ -74,11 +77,14 @@ struct Workloads: ParsableCommand {
       _ = buffer.scalars(0, of: Float.self).update(fromContentsOf: batch.y0.scalars)
       if name == "exact" {
         let forward = try time { _ = try trainer.evaluate(buffer) }
-        report("W2", "forward", forward, flops: 100 * 4 * 256 * 2 * (64 * 256 + 256 * 256 + 256 * 64), planned: nil, yardstick)
+        report(
+          "W2", "forward", forward, flops: 100 * 4 * 256 * 2 * (64 * 256 + 256 * 256 + 256 * 64),
+          planned: nil, yardstick)
       }
       let times = try time { try trainer.step(buffer) }
       let flops = 3.0 * 100 * 4 * 256 * 2 * Double(64 * 256 + 256 * 256 + 256 * 64)
-      report("W2", name, times, flops: flops, planned: try trainer.stepProgram(for: batch).plannedBytes, yardstick)
+      report(
+        "W2", name, times, flops: flops, planned: try trainer.stepProgram(for: batch).plannedBytes, yardstick)
     }
   }
 
@@ -87,7 +93,9 @@ struct Workloads: ParsableCommand {
   private func w5(_ yardstick: Double) throws {
     let data = SyntheticDigits.dataset(count: 128, key: RandomKey(seed: 4))
     let example = data.batch(Array(0..<128)[...])
-    for (name, row) in [("resnet6", RowName.resNet6), ("odenet", .odeNet), ("odenet-adjoint", .odeNetBacksolve)] {
+    for (name, row) in [
+      ("resnet6", RowName.resNet6), ("odenet", .odeNet), ("odenet-adjoint", .odeNetBacksolve),
+    ] {
       guard let model = row.classifier(channels: 64, key: RandomKey(seed: 5)) else { continue }
       var trainer = Trainer<ImageClassifier<Float>, LabelledImages, Float>(
         model, optimizer: .sgd(learningRate: 0.01, momentum: 0.9)
@@ -138,6 +146,7 @@ extension Machine {
   /// This machine as the library sees it.
   static var here: Machine {
     Machine(
-      instructionSet: "\(Runtime.instructionSet)", openBLASCore: Runtime.openBLASCore, threads: Runtime.threads)
+      instructionSet: "\(Runtime.instructionSet)", openBLASCore: Runtime.openBLASCore,
+      threads: Runtime.threads)
   }
 }

@@ -15,7 +15,9 @@ struct OdenetVsResnet: ParsableCommand {
   @Flag(help: "The whole table: all images, 64 channels, 12 epochs. Hours.") var full = false
   @Option(help: "Folder with the four MNIST files.") var mnist: String?
   @Flag(help: "Generated digits even where MNIST is there.") var synthetic = false
-  @Option(name: .customLong("rows"), parsing: .upToNextOption, help: "Rows to train: \(RowName.allValueStrings.joined(separator: ", ")).")
+  @Option(
+    name: .customLong("rows"), parsing: .upToNextOption,
+    help: "Rows to train: \(RowName.allValueStrings.joined(separator: ", ")).")
   var rowNames: [RowName] = RowName.allCases
   @Option(help: "Epochs of every row.") var epochs: Int?
   @Option(help: "Training images (a multiple of the batch is used).") var trainImages: Int?
@@ -26,7 +28,8 @@ struct OdenetVsResnet: ParsableCommand {
   @Option(help: "Threads; all cores unless told.") var threads: Int?
   @Option(help: "Folder for results, pictures and checkpoints.") var out = "Benchmarks/runs/odenet-vs-resnet"
   @Flag(help: "Go on from the checkpoints of an earlier run with the same budget.") var resume = false
-  @Flag(inversion: .prefixedNo, help: "Memory and time of one step against depth and evaluations.") var scaling = true
+  @Flag(inversion: .prefixedNo, help: "Memory and time of one step against depth and evaluations.")
+  var scaling = true
 
   func validate() throws {
     for (name, value) in [("--epochs", epochs), ("--train-images", trainImages), ("--threads", threads)] {
@@ -44,7 +47,8 @@ struct OdenetVsResnet: ParsableCommand {
     if let threads { Runtime.threads = threads }
     let data = try loadData()
     let budget = Results.Budget(
-      data: data.name, trainImages: data.train.count, testImages: data.test.count, epochs: epochs ?? (full ? 12 : 2),
+      data: data.name, trainImages: data.train.count, testImages: data.test.count,
+      epochs: epochs ?? (full ? 12 : 2),
       batch: batch, channels: channels ?? (full ? 64 : 32), seed: seed, isFull: full)
     guard budget.trainImages >= batch else {
       throw RunnerError("\(budget.trainImages) training images do not fill one batch of \(batch)")
@@ -54,7 +58,8 @@ struct OdenetVsResnet: ParsableCommand {
     print(results.machine.summary)
     print(
       "\(budget.data): \(budget.trainImages) training and \(budget.testImages) test images, \(budget.epochs) epochs, "
-        + "\(budget.channels) channels" + (full ? "" : " (a smaller budget than the paper's; FULL=1 for the whole table)"))
+        + "\(budget.channels) channels"
+        + (full ? "" : " (a smaller budget than the paper's; FULL=1 for the whole table)"))
 
     try makeFolder(out + "/checkpoints")
     var context = RowContext(budget: budget, data: data, folder: out, resumes: resume, earlier: earlier)
@@ -93,9 +98,12 @@ struct OdenetVsResnet: ParsableCommand {
     let path = out + "/results.json"
     guard resume, FileManager.default.fileExists(atPath: path) else { return [:] }
     let earlier: Results
-    do { earlier = try Results.load(path) } catch { throw RunnerError("\(path) is not a result of this command: \(error)") }
+    do { earlier = try Results.load(path) } catch {
+      throw RunnerError("\(path) is not a result of this command: \(error)")
+    }
     guard earlier.budget == budget else {
-      throw RunnerError("\(path) belongs to another budget; give the same options, or another --out, or no --resume")
+      throw RunnerError(
+        "\(path) belongs to another budget; give the same options, or another --out, or no --resume")
     }
     return Dictionary(uniqueKeysWithValues: earlier.rows.map { ($0.name, $0) })
   }
@@ -103,10 +111,13 @@ struct OdenetVsResnet: ParsableCommand {
   private func loadData() throws -> RunData {
     let environment = ProcessInfo.processInfo.environment
     let package = FileManager.default.currentDirectoryPath
-    let trainCount = trainImages ?? (full ? 60_000 : 12_800), testCount = testImages ?? (full ? 10_000 : 2_500)
-    if !synthetic, let files = try MNISTFiles.find(option: mnist, environment: environment, package: package) {
+    let trainCount = trainImages ?? (full ? 60_000 : 12_800),
+      testCount = testImages ?? (full ? 10_000 : 2_500)
+    if !synthetic, let files = try MNISTFiles.find(option: mnist, environment: environment, package: package)
+    {
       let data = try MNIST(files: files.contents())
-      return RunData(name: "MNIST", train: data.train.prefix(trainCount), test: data.test.prefix(testCount / 250 * 250))
+      return RunData(
+        name: "MNIST", train: data.train.prefix(trainCount), test: data.test.prefix(testCount / 250 * 250))
     }
     if !synthetic {
       print("no MNIST here: give --mnist FOLDER or run `make mnist`; going on with generated digits")

@@ -13,7 +13,8 @@ struct Report {
 
   var rowTable: TextTable {
     var table = TextTable([
-      "model", "test error %", "95 % interval", "parameters", "planned", "peak", "s/epoch", "images/s", "NFE fwd",
+      "model", "test error %", "95 % interval", "parameters", "planned", "peak", "s/epoch", "images/s",
+      "NFE fwd",
       "NFE bwd", "0→T→0 error", "passes at",
     ])
     for row in results.rows {
@@ -57,7 +58,8 @@ struct Report {
     var table = TextTable(["growth", "memory ~ size^p", "time ~ size^p", "memory, largest / smallest"])
     for scaling in results.scaling where scaling.points.count > 1 {
       table.add([
-        scaling.name, String(format: "%.3f", scaling.memoryExponent), String(format: "%.3f", scaling.timeExponent),
+        scaling.name, String(format: "%.3f", scaling.memoryExponent),
+        String(format: "%.3f", scaling.timeExponent),
         String(format: "%.4f", 1 + scaling.memorySpread),
       ])
     }
@@ -71,7 +73,9 @@ struct Report {
   }
 
   var markdown: String {
-    var parts = ["# ODE-Net against ResNet", "", results.machine.summary + ".  ", note + ".", "", rowTable.markdown]
+    var parts = [
+      "# ODE-Net against ResNet", "", results.machine.summary + ".  ", note + ".", "", rowTable.markdown,
+    ]
     parts += pictures.map { "![\($0.name)](\($0.name).svg)" }.reduce(into: [""]) { $0.append($1) }
     if !results.scaling.isEmpty { parts += ["", scalingTable.markdown, "", growthTable.markdown] }
     return parts.joined(separator: "\n") + "\n"
@@ -88,8 +92,13 @@ struct Report {
     for unit in ["blocks", "evaluations"] {
       let shown = results.scaling.filter { $0.unit == unit }
       guard !shown.isEmpty else { continue }
-      pictures.append(("memory-against-\(unit)", scaling(shown, unit, "planned bytes of one step") { Double($0.plannedBytes) }))
-      pictures.append(("time-against-\(unit)", scaling(shown, unit, "milliseconds of one step") { $0.milliseconds }))
+      pictures.append(
+        (
+          "memory-against-\(unit)",
+          scaling(shown, unit, "planned bytes of one step") { Double($0.plannedBytes) }
+        ))
+      pictures.append(
+        ("time-against-\(unit)", scaling(shown, unit, "milliseconds of one step") { $0.milliseconds }))
     }
     return pictures
   }
@@ -101,7 +110,8 @@ struct Report {
         elapsed += epoch.seconds
         let interval = wilsonInterval(failures: epoch.testErrors, of: results.budget.testImages)
         let percent = 100 * Double(epoch.testErrors) / Double(results.budget.testImages)
-        return SVGPlot.Point(elapsed, percent, interval: (100 * interval.lowerBound)...(100 * interval.upperBound))
+        return SVGPlot.Point(
+          elapsed, percent, interval: (100 * interval.lowerBound)...(100 * interval.upperBound))
       }
       return SVGPlot.Series(row.name, points)
     }
@@ -113,8 +123,10 @@ struct Report {
   private func evaluations(_ rows: [Results.Row]) -> SVGPlot {
     let series = rows.flatMap { row in
       [
-        SVGPlot.Series(row.name + " forward", row.epochs.map { .init(Double($0.epoch), $0.forwardEvaluations) }),
-        SVGPlot.Series(row.name + " backward", row.epochs.map { .init(Double($0.epoch), $0.backwardEvaluations) }),
+        SVGPlot.Series(
+          row.name + " forward", row.epochs.map { .init(Double($0.epoch), $0.forwardEvaluations) }),
+        SVGPlot.Series(
+          row.name + " backward", row.epochs.map { .init(Double($0.epoch), $0.backwardEvaluations) }),
       ]
     }
     return SVGPlot(
@@ -127,8 +139,11 @@ struct Report {
   ) -> SVGPlot {
     SVGPlot(
       title: "One training step: \(label)", note: results.machine.summary,
-      x: Axis(unit == "blocks" ? "residual blocks" : "field evaluations per solve", .log), y: Axis(label, .log),
-      series: shown.map { scaling in .init(scaling.name, scaling.points.map { .init(Double($0.size), value($0)) }) })
+      x: Axis(unit == "blocks" ? "residual blocks" : "field evaluations per solve", .log),
+      y: Axis(label, .log),
+      series: shown.map { scaling in
+        .init(scaling.name, scaling.points.map { .init(Double($0.size), value($0)) })
+      })
   }
 
   /// results.json, results.md and the pictures.

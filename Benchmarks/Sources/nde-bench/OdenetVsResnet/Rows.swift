@@ -4,7 +4,8 @@ import RunnerSupport
 
 /// The rows of the table, in the order they are trained.
 enum RowName: String, CaseIterable, ExpressibleByArgument, Codable {
-  case mlp, noBlock = "no-block", resNet1 = "resnet-1", resNet6 = "resnet-6", rkNet = "rk-net", odeNet = "ode-net"
+  case mlp, noBlock = "no-block", resNet1 = "resnet-1", resNet6 = "resnet-6", rkNet = "rk-net", odeNet =
+    "ode-net"
   case odeNetBacksolve = "ode-net-backsolve", odeNetAugmented = "ode-net-augmented"
 
   var title: String {
@@ -72,7 +73,8 @@ struct RowContext {
       try train(row, &training, update: update) { model in try Self.reconstruction(model, images: sample) }
     } else {
       var training = TrainingRun(
-        name: row.title, model: MLPClassifier<Float>(key: key), optimizer: optimizer(peak: 0.1), budget: budget,
+        name: row.title, model: MLPClassifier<Float>(key: key), optimizer: optimizer(peak: 0.1),
+        budget: budget,
         data: data, augmentation: .none, checkpointPath: path
       ) { model, images in model(images) }
       try train(row, &training, update: update) { _ in nil }

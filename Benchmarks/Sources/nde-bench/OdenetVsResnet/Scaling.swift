@@ -11,7 +11,9 @@ struct ScalingStudy {
   func measure<Model: Module>(
     size: Int, model: Model, data: RunData, logits: @escaping TrainingRun<Model>.Logits
   ) throws -> Results.ScalingPoint {
-    var trainer = Trainer<Model, LabelledImages, Float>(model, optimizer: .sgd(learningRate: 0.01, momentum: 0.9)) {
+    var trainer = Trainer<Model, LabelledImages, Float>(
+      model, optimizer: .sgd(learningRate: 0.01, momentum: 0.9)
+    ) {
       model, batch in
       softmaxCrossEntropy(logits: try logits(model, batch.images), labels: batch.labels).mean()
     }
@@ -43,7 +45,9 @@ extension ScalingStudy {
     }
     let evaluations = isFull ? [8, 16, 32, 64, 128, 256, 512] : [8, 64, 512]
     // rk4 takes four evaluations a step: the number of evaluations is set, not found.
-    let solves: [(String, SensitivityMethod)] = [("RK-Net / ODE-Net .exact", .exact), ("ODE-Net .backsolve", .backsolve)]
+    let solves: [(String, SensitivityMethod)] = [
+      ("RK-Net / ODE-Net .exact", .exact), ("ODE-Net .backsolve", .backsolve),
+    ]
     for (name, sensitivity) in solves {
       try study(name, "evaluations", evaluations, finished) { count in
         let options = SolveOptions(
@@ -62,7 +66,8 @@ extension ScalingStudy {
     finished(scaling)
   }
 
-  private func measure(size: Int, model: ImageClassifier<Float>, data: RunData) throws -> Results.ScalingPoint {
+  private func measure(size: Int, model: ImageClassifier<Float>, data: RunData) throws -> Results.ScalingPoint
+  {
     try measure(size: size, model: model, data: data) { model, images in try model(images) }
   }
 }

@@ -41,7 +41,8 @@ struct TrainingRun<Model: Module> {
     trainer = Trainer(model, optimizer: optimizer, key: key) { model, batch, _ in
       let scores = try logits(model, batch.images)
       let loss = softmaxCrossEntropy(logits: scores, labels: batch.labels).mean()
-      return Objective(loss: loss, metrics: ["errors": classificationErrors(logits: scores, labels: batch.labels)])
+      return Objective(
+        loss: loss, metrics: ["errors": classificationErrors(logits: scores, labels: batch.labels)])
     }
     trainer.architecture = "\(name), \(budget.channels) channels"
     trainBuffer = Self.buffer(budget.batch, data.train)
@@ -78,7 +79,9 @@ struct TrainingRun<Model: Module> {
       guard !Interrupt.isRequested else { return nil }
       trainBuffer.fill(from: data.train, plan[batch], augmentation: augmentation, key: shifts)
       let loss = try trainer.step(trainBuffer)
-      guard loss.isFinite else { throw RunnerError("\(name): the loss is \(loss) in step \(trainer.stepCount)") }
+      guard loss.isFinite else {
+        throw RunnerError("\(name): the loss is \(loss) in step \(trainer.stepCount)")
+      }
       lossSum += loss
       if let report = trainer.report {
         forward += Double(report.forwardEvaluations)
@@ -96,7 +99,8 @@ struct TrainingRun<Model: Module> {
   }
 
   private func show(
-    _ epoch: Int, _ done: Int, of count: Int, loss: Double, since start: Double, _ progress: inout ProgressLine
+    _ epoch: Int, _ done: Int, of count: Int, loss: Double, since start: Double,
+    _ progress: inout ProgressLine
   ) {
     guard progress.isLive else { return }
     let elapsed = monotonicSeconds() - start
