@@ -14,7 +14,7 @@ if command -v clang-format >/dev/null; then
   clang-format --dry-run $(git ls-files 'Sources/CKernels/*.[ch]') 2>&1 | head -5 || true
 fi
 
-# 2. Layers: Kernels alone imports CKernels; a folder names types of its own and earlier folders only (layers.sh).
+# 2. Layers: Kernels alone imports CKernels; a folder names types of its own and earlier folders only (layers.py).
 if grep -rln '^import CKernels\|^@_.*import CKernels' Sources/NODECore --include='*.swift' | grep -v '^Sources/NODECore/Kernels/'; then
   fail "only Sources/NODECore/Kernels may import CKernels"
 fi
@@ -22,6 +22,7 @@ if grep -rn 'include <cblas\.h>\|include <lapacke\.h>' Sources/CKernels/include;
   fail "system headers must not leak through the public headers of CKernels"
 fi
 scripts/layers.py || fail "layers"
+scripts/readme.py || fail "README example"
 
 # 3. Length: a file has one reason to exist. Tables and tests of tables are exempt by name.
 while read -r f; do
