@@ -32,7 +32,7 @@ extension IR {
       let view = view(id)!
       var isOwn = false
       if case .result(let number, _) = self[view.base].definition, slots[view.base] == nil {
-        // The opaque results of a solve are the solver's.
+        // A tape has no size that the caller could know, packed operands no layout: both stay inside.
         let isTape = self[view.base].count == 0
         isOwn =
           isContiguous(id) && self[id].count == self[view.base].count && !isTape

@@ -15,8 +15,6 @@ struct MemoryPlan {
   private(set) var regionBlockBytes: [Int] = []
   /// Lanes of a block, per region.
   private(set) var blockLanes: [Int] = []
-  /// Sum over everything that was placed in arena and block scratch, had nothing shared memory: for reports and tests.
-  private(set) var unsharedBytes = 0
 
   /// Elements of a block of plain elementwise work.
   static let elementsPerBlock = 1 << 14
@@ -46,7 +44,6 @@ struct MemoryPlan {
     let plan = Arena(arena)
     for (id, offset) in plan.offsets { placements[id] = Placement(space: .arena, offset: offset) }
     arenaBytes = plan.bytes
-    unsharedBytes += arena.reduce(0) { $0 + Arena.aligned($1.bytes) }
   }
 
   private mutating func placeConstants(_ ir: IR, _ used: [ValueID]) {
@@ -121,7 +118,6 @@ struct MemoryPlan {
     let plan = Arena(
       requests.map { request in
         var request = request
-        unsharedBytes += perLane(request) * size
         if isRows.contains(request.id) { request.bytes = perLane(request) * size }
         return request
       })

@@ -76,6 +76,12 @@ struct JointField {
       inputs: parameters + (gradient.map { [$0.seed] } ?? []),
       outputs: solve.field.outputs + (gradient?.cotangents.compactMap { $0 } ?? []),
       onlyLane: isOnly ? Set([1] + (gradient == nil ? [] : [count])) : [])
+    for instruction in ir.instructions {
+      if case .solve = instruction.opcode {
+        throw CompileError(
+          "odeint: a field that solves another equation at every evaluation is not supported")
+      }
+    }
     let state = Set([inputIDs[1]] + inputIDs.dropFirst(count))
     Assemble.run(&ir, outputs: outputIDs)
     Peephole.run(&ir, outputs: outputIDs)

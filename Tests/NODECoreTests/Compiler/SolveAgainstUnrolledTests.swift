@@ -84,4 +84,14 @@ import Testing
     #expect(abs(found.value.scalar - expected.value.scalar) < 1e-13)
     for (a, b) in zip(found.gradient, expected.gradient) { #expect(difference(a.scalars, b.scalars) < 1e-12) }
   }
+
+  @Test func aSolveInsideOfAFieldIsAnError() throws {
+    let y0 = Tensor<Double>([1, 2])
+    #expect(throws: CompileError.self) {
+      _ = try odeint(from: y0, at: [0, 1], method: .euler, controller: .fixed(stepsPerInterval: 2)) { t, y in
+        try odeint(from: y, at: [0, 1], method: .euler, controller: .fixed(stepsPerInterval: 2)) { _, z in -z
+        }.final
+      }
+    }
+  }
 }
