@@ -1,4 +1,5 @@
 #define _GNU_SOURCE // sched_getaffinity, CPU_COUNT
+#include <stdlib.h>
 #include <cblas.h>
 #include <sched.h>
 #include <unistd.h>
@@ -17,3 +18,23 @@ int32_t nk_processors(void) {
   const long online = sysconf(_SC_NPROCESSORS_ONLN);
   return online > 0 ? (int32_t)online : 1;
 }
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define NK_UNDER_TSAN 1
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#endif
+#endif
+
+#ifdef NK_UNDER_TSAN
+void *nk_tsan_tag(void) { return malloc(1); }
+void nk_tsan_free(void *tag) { free(tag); }
+void nk_tsan_acquire(void *tag) { __tsan_acquire(tag); }
+void nk_tsan_release(void *tag) { __tsan_release(tag); }
+#else
+void *nk_tsan_tag(void) { return NULL; }
+void nk_tsan_free(void *tag) { (void)tag; }
+void nk_tsan_acquire(void *tag) { (void)tag; }
+void nk_tsan_release(void *tag) { (void)tag; }
+#endif

@@ -11,4 +11,11 @@ int32_t nk_blas_threads(void);
 // Processors that this process may run on: at least 1.
 int32_t nk_processors(void);
 
+// For locks that the thread sanitizer cannot see: a tag per lock, acquired after locking and released before unlocking.
+// NULL, and nothing done, outside of a build under that sanitizer.
+void *nk_tsan_tag(void);
+void nk_tsan_free(void *tag);
+void nk_tsan_acquire(void *tag);
+void nk_tsan_release(void *tag);
+
 #endif

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A closure, traced once for each signature (element types and shapes of its arguments) and compiled to a program.
 ///
 /// ```swift
@@ -147,7 +145,7 @@ private final class Trace<Result>: @unchecked Sendable {
 
 /// The traces of one compiled function, latest use last.
 private final class TraceList<Result>: Sendable {
-  private let traces = Mutex<[Trace<Result>]>([])
+  private let traces = Guarded<[Trace<Result>]>([])
 
   var last: Trace<Result>? { traces.withLock { $0.last } }
   var count: Int { traces.withLock { $0.count } }

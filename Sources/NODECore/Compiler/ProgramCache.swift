@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Programs of recent evaluations, by the structure of their graphs.
 ///
 /// A script's loop evaluates the same graph again and again with other data; without this it would compile every time.
@@ -19,7 +17,7 @@ final class ProgramCache: Sendable {
   }
 
   private let capacity: Int
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   init(capacity: Int) { self.capacity = capacity }
 

@@ -50,7 +50,7 @@ public enum Runtime {
     }
   }
 
-  private static let pools = Mutex<[Int: ThreadPool]>([:])
+  private static let pools = Guarded<[Int: ThreadPool]>([:])
 }
 
 enum ThreadOverride {

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Memory of one run, and the table of its arguments' addresses.
 ///
 /// `@unchecked Sendable`: whoever takes it from a `WorkspaceList` is the only one to use it until it is put back.
@@ -25,13 +23,13 @@ package final class Workspace: @unchecked Sendable {
 /// allocated once there are as many as there ever are runs at the same time.
 package final class WorkspaceList: Sendable {
   private let argumentCount: Int
-  private let idle: Mutex<[Workspace]>
+  private let idle: Guarded<[Workspace]>
 
   package init(argumentCount: Int) {
     self.argumentCount = argumentCount
     var list: [Workspace] = []
     list.reserveCapacity(16)  // putting one back must not allocate either
-    idle = Mutex(list)
+    idle = Guarded(list)
   }
 
   package func withWorkspace<Result, Failure: Error>(

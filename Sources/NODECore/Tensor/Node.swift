@@ -50,7 +50,7 @@ package final class Node: @unchecked Sendable {
   package private(set) var operands: [Value]
   package let types: [TensorType]
   /// Results that were evaluated; later evaluations start from them.
-  private let memo = Mutex<[Storage?]?>(nil)
+  private let memo = Guarded<[Storage?]?>(nil)
 
   private static let counter = Atomic<UInt64>(0)
 
