@@ -7,9 +7,20 @@ public enum ResidentMemory {
   /// The highest since the process began or `resetPeak` (VmHWM).
   public static var peak: Int? { field("VmHWM") }
 
-  /// Starts a new peak; false where the kernel does not allow it (then `peak` is that of the whole process).
-  @discardableResult
-  public static func resetPeak() -> Bool {
+  /// Starts a new peak at what is in use now; nil where the kernel does not allow it. Free memory that the allocator
+  /// keeps goes back first: otherwise what comes next would hide in it.
+  public static func resetPeak() -> Int? {
+    returnFreeMemory()
+    return clearPeak() ? current : nil
+  }
+
+  // glibc's malloc_trim, looked up by name: the module map of the C library leaves <malloc.h> out.
+  private static func returnFreeMemory() {
+    guard let symbol = dlsym(nil, "malloc_trim") else { return }
+    _ = unsafeBitCast(symbol, to: (@convention(c) (Int) -> Int32).self)(0)
+  }
+
+  private static func clearPeak() -> Bool {
     guard let file = fopen("/proc/self/clear_refs", "w") else { return false }
     defer { fclose(file) }
     return fputs("5", file) >= 0

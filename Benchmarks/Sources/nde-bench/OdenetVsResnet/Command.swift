@@ -48,7 +48,7 @@ struct OdenetVsResnet: ParsableCommand {
     let data = try loadData()
     let budget = Results.Budget(
       data: data.name, trainImages: data.train.count, testImages: data.test.count,
-      epochs: epochs ?? (full ? 12 : 2),
+      epochs: epochs ?? (full ? 12 : 5),
       batch: batch, channels: channels ?? (full ? 64 : 32), seed: seed, isFull: full)
     guard budget.trainImages >= batch else {
       throw RunnerError("\(budget.trainImages) training images do not fill one batch of \(batch)")

@@ -85,8 +85,7 @@ struct RowContext {
     _ row: RowName, _ training: inout TrainingRun<Model>, update: (Results.Row) throws -> Void,
     reconstruction: (Model) throws -> Results.Reconstruction?
   ) throws {
-    let before = ResidentMemory.current
-    let canReset = ResidentMemory.resetPeak()
+    let before = ResidentMemory.resetPeak()
     var result = Results.Row(
       name: row.title, parameters: training.model.parameterCount, plannedBytes: try training.plannedBytes(),
       peakBytes: nil, epochs: [], reconstruction: nil, isComplete: false)
@@ -99,7 +98,7 @@ struct RowContext {
       try update(result)
     }
     result.isComplete = result.epochs.count == budget.epochs
-    if canReset, let before, let peak = ResidentMemory.peak { result.peakBytes = max(0, peak - before) }
+    if let before, let peak = ResidentMemory.peak { result.peakBytes = max(0, peak - before) }
     if row.isAdaptive, !result.epochs.isEmpty, !Interrupt.isRequested {
       result.reconstruction = try reconstruction(training.model)
     }

@@ -20,8 +20,7 @@ struct ScalingStudy {
     let example = data.train.batch(Array(0..<batch)[...])
     let buffer = BatchBuffer(like: example)
     buffer.fill(from: data.train, Array(0..<batch)[...])
-    let before = ResidentMemory.current
-    let canReset = ResidentMemory.resetPeak()
+    let before = ResidentMemory.resetPeak()
     try trainer.step(buffer)
     var times: [Double] = []
     for _ in 0..<repeats {
@@ -29,7 +28,7 @@ struct ScalingStudy {
       try trainer.step(buffer)
       times.append(1e3 * (monotonicSeconds() - start))
     }
-    let peak = canReset ? ResidentMemory.peak.flatMap { peak in before.map { max(0, peak - $0) } } : nil
+    let peak = before.flatMap { before in ResidentMemory.peak.map { max(0, $0 - before) } }
     return Results.ScalingPoint(
       size: size, plannedBytes: try trainer.stepProgram(for: example).plannedBytes, peakBytes: peak,
       milliseconds: median(times))
