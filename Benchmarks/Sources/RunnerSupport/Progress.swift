@@ -55,3 +55,9 @@ public func monotonicSeconds() -> Double {
   clock_gettime(CLOCK_MONOTONIC, &time)
   return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
 }
+
+/// Prints a line at once: standard output is buffered where it is a file, and somebody may be following it.
+public func say(_ line: String) {
+  print(line)
+  fflush(nil)
+}

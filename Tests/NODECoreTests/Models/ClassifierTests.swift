@@ -1,3 +1,4 @@
+import AllocationCounter
 import Foundation
 import Testing
 
@@ -43,6 +44,30 @@ import Testing
     #expect(last < 0.85 * first, "\(name): from \(first) to \(last)")
     let evaluation = try trainer.evaluate(batch)
     #expect(evaluation.gradientNorm == nil && evaluation.backwardEvaluations == 0)
+  }
+
+  /// The whole step (stem, solve, its gradient, optimizer) at a batch of several blocks of lanes: what comes out has the
+  /// same bits whatever the number of threads, and running it again allocates nothing.
+  @Test(arguments: models(RandomKey(seed: 1)).indices)
+  func aStepHasTheSameBitsOnAnyThreadsAndAllocatesNothing(_ index: Int) throws {
+    let (name, model) = Self.models(RandomKey(seed: 1))[index]
+    let set = SyntheticDigits.dataset(count: 2 * 96, key: RandomKey(seed: 2))
+    let buffer = BatchBuffer(like: set.batch(0..<96))
+    let runs = try [1, 2, 3].map { threads in
+      try withThreads(threads) {
+        var trainer = Self.trainer(model)
+        var losses: [Double] = []
+        for step in 0..<2 {
+          buffer.fill(from: set, Array(96 * step..<96 * (step + 1))[...])
+          losses.append(try trainer.step(buffer))
+        }
+        let before = allocation_count()
+        losses.append(try trainer.step(buffer))
+        #expect(allocation_count() == before, "\(name) with \(threads) threads")
+        return (losses, trainer.model.parameterVector().scalars)
+      }
+    }
+    #expect(runs[1] == runs[0] && runs[2] == runs[0], "\(name)")
   }
 
   /// The gradient of the whole network in Double against central differences along random directions.

@@ -53,50 +53,53 @@ struct OdenetVsResnet: ParsableCommand {
     guard budget.trainImages >= batch else {
       throw RunnerError("\(budget.trainImages) training images do not fill one batch of \(batch)")
     }
-    var results = Results(machine: .here, budget: budget)
-    let earlier = try earlierRows(budget)
-    print(results.machine.summary)
-    print(
+    var results = try earlierResults(budget) ?? Results(machine: .here, budget: budget)
+    results.machine = .here
+    results.isInterrupted = false
+    say(results.machine.summary)
+    say(
       "\(budget.data): \(budget.trainImages) training and \(budget.testImages) test images, \(budget.epochs) epochs, "
         + "\(budget.channels) channels"
         + (full ? "" : " (a smaller budget than the paper's; FULL=1 for the whole table)"))
 
     try makeFolder(out + "/checkpoints")
-    var context = RowContext(budget: budget, data: data, folder: out, resumes: resume, earlier: earlier)
+    var context = RowContext(budget: budget, data: data, folder: out, earlier: results.rows)
     for row in rowNames where !Interrupt.isRequested {
-      let index = results.rows.count
+      var shown = results.rows.first { $0.name == row.title }?.epochs.count ?? 0
       try context.run(row) { result in
-        if results.rows.count == index { results.rows.append(result) } else { results.rows[index] = result }
+        results.keep(result)
         try Report(results: results).write(to: out)
-        printEpoch(result, budget)
+        if result.epochs.count != shown { printEpoch(result, budget) }
+        shown = result.epochs.count
       }
     }
     if scaling, !Interrupt.isRequested {
       try ScalingStudy().run(data: data, budget: budget, isFull: full) { scaling in
-        results.scaling.append(scaling)
-        print("scaling: \(scaling.name) done")
+        results.keep(scaling)
+        say("scaling: \(scaling.name) done")
       }
     }
     results.isInterrupted = Interrupt.isRequested
     let report = Report(results: results)
     try report.write(to: out)
-    print("\n" + report.terminal)
-    print("\nresults.json, results.md and pictures are in \(out)")
+    say("\n" + report.terminal)
+    say("\nresults.json, results.md and pictures are in \(out)")
     if results.isInterrupted { throw ExitCode(130) }
   }
 
   private func printEpoch(_ row: Results.Row, _ budget: Results.Budget) {
-    guard let last = row.epochs.last, row.reconstruction == nil else { return }
-    print(
+    guard let last = row.epochs.last else { return }
+    say(
       String(
         format: "%@ epoch %d/%d: loss %.4f, test error %.2f %%, %.1f s", row.name, last.epoch, budget.epochs,
         last.meanLoss, 100 * Double(last.testErrors) / Double(budget.testImages), last.seconds))
   }
 
-  /// With --resume: the rows of the results in the output folder, which must have the same budget.
-  private func earlierRows(_ budget: Results.Budget) throws -> [String: Results.Row] {
+  /// With --resume: the results in the output folder, which must have the same budget. What they hold stays in them
+  /// until something newer replaces it.
+  private func earlierResults(_ budget: Results.Budget) throws -> Results? {
     let path = out + "/results.json"
-    guard resume, FileManager.default.fileExists(atPath: path) else { return [:] }
+    guard resume, FileManager.default.fileExists(atPath: path) else { return nil }
     let earlier: Results
     do { earlier = try Results.load(path) } catch {
       throw RunnerError("\(path) is not a result of this command: \(error)")
@@ -105,7 +108,7 @@ struct OdenetVsResnet: ParsableCommand {
       throw RunnerError(
         "\(path) belongs to another budget; give the same options, or another --out, or no --resume")
     }
-    return Dictionary(uniqueKeysWithValues: earlier.rows.map { ($0.name, $0) })
+    return earlier
   }
 
   private func loadData() throws -> RunData {
@@ -120,7 +123,7 @@ struct OdenetVsResnet: ParsableCommand {
         name: "MNIST", train: data.train.prefix(trainCount), test: data.test.prefix(testCount / 250 * 250))
     }
     if !synthetic {
-      print("no MNIST here: give --mnist FOLDER or run `make mnist`; going on with generated digits")
+      say("no MNIST here: give --mnist FOLDER or run `make mnist`; going on with generated digits")
     }
     let key = RandomKey(seed: 20_18)
     return RunData(

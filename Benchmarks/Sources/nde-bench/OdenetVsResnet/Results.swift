@@ -72,6 +72,26 @@ struct Results: Codable {
   var scaling: [Scaling] = []
   var isInterrupted = false
 
+  /// Puts a row where the table has it: in place of an earlier one of its name, else in the order of `RowName`.
+  mutating func keep(_ row: Row) {
+    if let index = rows.firstIndex(where: { $0.name == row.name }) {
+      rows[index] = row
+    } else {
+      let order = RowName.allCases.map(\.title)
+      let place = order.firstIndex(of: row.name) ?? order.count
+      let index = rows.firstIndex { (order.firstIndex(of: $0.name) ?? order.count) > place } ?? rows.count
+      rows.insert(row, at: index)
+    }
+  }
+
+  mutating func keep(_ study: Scaling) {
+    if let index = scaling.firstIndex(where: { $0.name == study.name }) {
+      scaling[index] = study
+    } else {
+      scaling.append(study)
+    }
+  }
+
   static func load(_ path: String) throws -> Results {
     try JSONDecoder().decode(Results.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
   }

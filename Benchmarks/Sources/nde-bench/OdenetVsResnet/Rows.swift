@@ -49,9 +49,8 @@ struct RowContext {
   var budget: Results.Budget
   var data: RunData
   var folder: String
-  var resumes: Bool
-  /// The epochs that an earlier run of the same budget finished.
-  var earlier: [String: Results.Row]
+  /// Rows of an earlier run of the same budget, complete or not.
+  var earlier: [Results.Row]
   var progress = ProgressLine()
 
   /// One-cycle schedule (Smith and Topin 2017) over the whole budget, momentum 0.9: what makes a dozen epochs enough.
@@ -89,7 +88,15 @@ struct RowContext {
     var result = Results.Row(
       name: row.title, parameters: training.model.parameterCount, plannedBytes: try training.plannedBytes(),
       peakBytes: nil, epochs: [], reconstruction: nil, isComplete: false)
-    if resumes, let known = earlier[row.title], try training.restore() { result.epochs = known.epochs }
+    if let known = earlier.first(where: { $0.name == row.title }), !known.epochs.isEmpty {
+      // A process that was killed between the two files leaves a checkpoint that is an epoch ahead of the results:
+      // that epoch's figures are lost, so the row starts again rather than count it twice.
+      if try training.restore(epoch: known.epochs.count) { result = known }
+    }
+    let isAllThere =
+      result.epochs.count == budget.epochs
+      && (result.reconstruction != nil || !row.isAdaptive)
+    guard !isAllThere else { return say("\(row.title): \(budget.epochs) epochs from the earlier run") }
     for number in (result.epochs.count + 1)..<(budget.epochs + 1) {
       guard let epoch = try training.epoch(number, progress: &progress) else { break }
       result.epochs.append(epoch)
@@ -98,7 +105,9 @@ struct RowContext {
       try update(result)
     }
     result.isComplete = result.epochs.count == budget.epochs
-    if let before, let peak = ResidentMemory.peak { result.peakBytes = max(0, peak - before) }
+    if let before, let peak = ResidentMemory.peak {
+      result.peakBytes = max(result.peakBytes ?? 0, peak - before)
+    }
     if row.isAdaptive, !result.epochs.isEmpty, !Interrupt.isRequested {
       result.reconstruction = try reconstruction(training.model)
     }

@@ -36,7 +36,9 @@ struct ScalingStudy {
 }
 
 extension ScalingStudy {
-  /// ResNets of 1 to 64 blocks, and the three continuous networks at 8 to 512 evaluations a solve.
+  /// ResNets of 1 to 64 blocks, and the three networks with a solver at 8 to 512 evaluations a solve: the RK-Net as the
+  /// paper has it, its steps written out in the graph and every stage kept for the way back; the ODE-Nets through
+  /// `odeint`.
   func run(data: RunData, budget: Results.Budget, isFull: Bool, finished: (Results.Scaling) -> Void) throws {
     let channels = budget.channels
     try study("ResNet", "blocks", isFull ? [1, 2, 4, 8, 16, 32, 64] : [1, 4, 16, 64], finished) { blocks in
@@ -44,8 +46,13 @@ extension ScalingStudy {
     }
     let evaluations = isFull ? [8, 16, 32, 64, 128, 256, 512] : [8, 64, 512]
     // rk4 takes four evaluations a step: the number of evaluations is set, not found.
+    try study("RK-Net, written out", "evaluations", evaluations, finished) { count in
+      try measure(size: count, model: .rkNet(steps: count / 4, channels: channels), data: data) {
+        model, images in try Self.writtenOut(model, images, steps: count / 4)
+      }
+    }
     let solves: [(String, SensitivityMethod)] = [
-      ("RK-Net / ODE-Net .exact", .exact), ("ODE-Net .backsolve", .backsolve),
+      ("ODE-Net .exact", .exact), ("ODE-Net .backsolve", .backsolve),
     ]
     for (name, sensitivity) in solves {
       try study(name, "evaluations", evaluations, finished) { count in
@@ -54,6 +61,26 @@ extension ScalingStudy {
         return try measure(size: count, model: .odeNet(options: options, channels: channels), data: data)
       }
     }
+  }
+
+  /// The network with the classical Runge-Kutta method as a graph of its own: nothing knows that it is a solve.
+  @Sendable private static func writtenOut(
+    _ model: ImageClassifier<Float>, _ images: Tensor<Float>, steps: Int
+  ) throws -> Tensor<Float> {
+    guard let ode = model.ode else { return try model(images) }
+    let h = (ode.t1 - ode.t0) / Double(steps)
+    var y = model.features(images)
+    for n in 0..<steps {
+      func slope(_ c: Double, _ state: Tensor<Float>) -> Tensor<Float> {
+        ode.field(Tensor(Float(ode.t0 + (Double(n) + c) * h)), state)
+      }
+      let k1 = slope(0, y)
+      let k2 = slope(0.5, y + k1 * Float(h / 2))
+      let k3 = slope(0.5, y + k2 * Float(h / 2))
+      let k4 = slope(1, y + k3 * Float(h))
+      y = y + (k1 + (k2 + k3) * 2 + k4) * Float(h / 6)
+    }
+    return model.output(GlobalAveragePool2D()(relu(model.norm(y))))
   }
 
   private func study(

@@ -60,10 +60,14 @@ struct TrainingRun<Model: Module> {
 
   var model: Model { trainer.model }
 
-  /// Goes on from the row's checkpoint. False where there is none.
-  mutating func restore() throws -> Bool {
+  /// Goes on from the row's checkpoint. False where there is none, or where it was made after another epoch.
+  mutating func restore(epoch: Int) throws -> Bool {
     guard FileManager.default.fileExists(atPath: checkpointPath) else { return false }
-    do { try trainer.restore(Checkpoint(contentsOf: checkpointPath)) } catch {
+    do {
+      let checkpoint = try Checkpoint(contentsOf: checkpointPath)
+      guard checkpoint.notes["epochs"] == String(epoch) else { return false }
+      try trainer.restore(checkpoint)
+    } catch {
       throw RunnerError("\(checkpointPath) cannot be used for \(name): \(error)")
     }
     return true
