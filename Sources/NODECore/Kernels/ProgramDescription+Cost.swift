@@ -42,9 +42,21 @@ extension ProgramDescription {
 
 extension NestedSolve {
   /// Of one evaluation of the field for all lanes, what runs once per solve left out.
-  package var evaluationCost: Cost {
-    guard let body = field.regions.last else { return Cost() }
-    return body.instructions.reduce(Cost()) { $0 + field.cost(of: $1, in: body, lanes: lanes) }
+  package var evaluationCost: Cost { field.bodyCost(lanes: lanes) }
+}
+
+extension ProgramDescription {
+  /// Of a program that a solver runs: one evaluation for so many lanes, what runs once per solve left out.
+  package func bodyCost(lanes: Int) -> Cost {
+    guard let body = regions.last else { return Cost() }
+    return body.instructions.reduce(Cost()) { $0 + cost(of: $1, in: body, lanes: lanes) }
+  }
+
+  /// Of what such a program does once per solve.
+  package func setupCost(lanes: Int) -> Cost {
+    regions.prefix(setupRegions).reduce(Cost()) { total, region in
+      region.instructions.reduce(total) { $0 + cost(of: $1, in: region, lanes: lanes) }
+    }
   }
 }
 
