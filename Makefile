@@ -7,7 +7,7 @@ TESTED := -c release -Xswiftc -enable-testing --scratch-path .build/test
 # Optimised, or the numerics take too long under a sanitizer; debug builds have their own target.
 SANITIZED := -c release -Xswiftc -enable-testing --disable-xctest --scratch-path .build/sanitize
 
-.PHONY: all setup build test test-debug bench mnist lint format docs sanitize perf-check clean help
+.PHONY: all setup build test test-debug bench mnist lint format docs sanitize perf-check perf-baseline clean help
 
 all: build
 
@@ -46,6 +46,13 @@ docs: ## the DocC documentation, into .build/docs
 sanitize: setup ## the tests under the address + undefined-behaviour and the thread sanitizers
 	$(SWIFT) test $(SANITIZED)-address --sanitize=address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
 	$(SWIFT) test $(SANITIZED)-thread --sanitize=thread
+
+# make knows only one failure, so here improvements are none; scripts/perf-check.sh itself says 4.
+perf-check: setup ## counters and times against the baseline and the base commit (PERF_BASE=commit or none)
+	@scripts/perf-check.sh $(ARGS) || { code=$$?; [ $$code -eq 4 ] || exit $$code; }
+
+perf-baseline: setup ## make what perf-check counts now the baseline
+	$(SWIFT) run --package-path Benchmarks -c release --scratch-path .build/perf/head nde-bench perf-baseline
 
 clean: ## remove everything that was built
 	rm -rf .build Benchmarks/.build

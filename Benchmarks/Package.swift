@@ -13,13 +13,20 @@ let package = Package(
       name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(
       name: "RunnerSupport", dependencies: ["CZlib", .product(name: "NODECore", package: "NODECore")]),
+    // Counted allocations, yardsticks, regions for callgrind.
+    .target(name: "CMeasure"),
+    .target(
+      name: "PerformanceCheck",
+      dependencies: ["CMeasure", "RunnerSupport", .product(name: "NODECore", package: "NODECore")]),
     .executableTarget(
       name: "nde-bench",
       dependencies: [
-        "RunnerSupport", .product(name: "NODECore", package: "NODECore"),
+        "RunnerSupport", "PerformanceCheck", .product(name: "NODECore", package: "NODECore"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "RunnerSupportTests", dependencies: ["RunnerSupport"]),
+    .testTarget(
+      name: "PerformanceCheckTests", dependencies: ["PerformanceCheck", "CMeasure", "RunnerSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -40,3 +40,33 @@ public func median(_ values: [Double]) -> Double {
   let mid = sorted.count / 2
   return sorted.count % 2 == 1 ? sorted[mid] : (sorted[mid - 1] + sorted[mid]) / 2
 }
+
+/// Median absolute deviation from the median: a spread that outliers do not move.
+public func medianAbsoluteDeviation(_ values: [Double]) -> Double {
+  let middle = median(values)
+  return median(values.map { abs($0 - middle) })
+}
+
+/// Wilcoxon's signed-rank test (Wilcoxon 1945), exact: the probability that the sum of ranks of the positive differences
+/// is at least what it is, if either sign were as likely. Zeros are left out, ties share their mean rank.
+public func signedRankProbability(_ differences: [Double]) -> Double {
+  let values = differences.filter { $0 != 0 }.sorted { abs($0) < abs($1) }
+  guard !values.isEmpty else { return 1 }
+  // Ranks times two, so that mean ranks of ties are whole numbers.
+  var ranks: [Int] = []
+  while ranks.count < values.count {
+    let first = ranks.count
+    let end = values[first...].firstIndex { abs($0) != abs(values[first]) } ?? values.count
+    ranks += Array(repeating: first + 1 + end, count: end - first)
+  }
+  let observed = zip(values, ranks).reduce(0) { $0 + ($1.0 > 0 ? $1.1 : 0) }
+  // Share of the sign patterns with each sum.
+  var share = [Double](repeating: 0, count: ranks.reduce(1, +))
+  share[0] = 1
+  for rank in ranks {
+    for sum in share.indices.reversed() {
+      share[sum] = 0.5 * (share[sum] + (sum >= rank ? share[sum - rank] : 0))
+    }
+  }
+  return min(1, share[observed...].reduce(0, +))
+}

@@ -5,5 +5,8 @@ struct NDEBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "nde-bench",
     abstract: "Benchmarks of neural differential equations on CPUs.",
-    subcommands: [OdenetVsResnet.self, Workloads.self])
+    subcommands: [
+      OdenetVsResnet.self, Workloads.self, PerfCheck.self, PerfBaseline.self, PerfMeasure.self,
+      PerfCount.self,
+    ])
 }

@@ -25,6 +25,18 @@ import Testing
   @Test func medians() {
     #expect(median([3, 1, 2]) == 2)
     #expect(median([4, 1, 3, 2]) == 2.5)
+    #expect(medianAbsoluteDeviation([1, 2, 3, 4, 100]) == 1)
+  }
+
+  // scipy.stats.wilcoxon(alternative="greater", method="exact") of scipy 1.17.1; with ties, all sign patterns counted.
+  @Test(
+    arguments: [
+      ([1.5, -0.3, 2.2, 0.7, -1.1, 3.0, 0.9, 0.4], 0.0546875),
+      ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], 0.000244140625), ([-1, -2, 3], 0.625),
+      ([0.5, -0.5, 1, 1, -1, 2], 0.203125), ([0, 0], 1),
+    ] as [([Double], Double)])
+  func signedRanks(differences: [Double], probability: Double) {
+    #expect(abs(signedRankProbability(differences) - probability) < 1e-12)
   }
 }
 

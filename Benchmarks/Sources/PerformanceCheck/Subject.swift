@@ -1,0 +1,94 @@
+import CMeasure
+import NODECore
+
+/// Something small and fixed that is compiled once and run many times.
+public protocol Subject: AnyObject {
+  /// Traces, differentiates and compiles; nothing is run.
+  func compile() throws -> Program
+  /// One run of what was compiled, as the hot loop of a user does it.
+  func run() throws
+  /// What the solves of the last run counted; nil without solves.
+  func evaluations() throws -> Evaluations?
+  /// Allocations of the hot loop.
+  func loopAllocations(_ loop: (() throws -> Void) throws -> Void) throws -> Int
+}
+
+public struct Evaluations: Sendable, Equatable {
+  public var forward = 0, recomputed = 0, backward = 0
+}
+
+/// Training steps on one batch.
+final class TrainingSubject<Model: Module, Batch: Module>: Subject {
+  private var trainer: Trainer<Model, Batch, Float>
+  private let buffer: BatchBuffer<Batch>
+  private let example: Batch
+
+  init(
+    _ model: Model, optimizer: some Optimizer, batch: Batch, fill: (BatchBuffer<Batch>) throws -> Void,
+    loss: @escaping (Model, Batch) throws -> Tensor<Float>
+  ) throws {
+    trainer = Trainer(model, optimizer: optimizer, loss: loss)
+    buffer = BatchBuffer(like: batch)
+    example = batch
+    try fill(buffer)
+  }
+
+  func compile() throws -> Program { try trainer.stepProgram(for: example) }
+
+  func run() throws { try trainer.step(buffer) }
+
+  func evaluations() -> Evaluations? {
+    guard let report = trainer.report, !report.solves.isEmpty else { return nil }
+    return Evaluations(
+      forward: report.forwardEvaluations,
+      recomputed: report.solves.reduce(0) { $0 + $1.statistics.recomputed },
+      backward: report.backwardEvaluations)
+  }
+
+  /// Of ten steps.
+  func loopAllocations(_ loop: (() throws -> Void) throws -> Void) throws -> Int {
+    let before = nde_allocation_count()
+    for _ in 0..<10 { try loop(run) }
+    return Int(nde_allocation_count() - before)
+  }
+}
+
+/// Solves of one system from a compiled function: (y0, times) -> (states, statistics).
+final class SolveSubject<Scalar: FloatingScalar>: Subject {
+  typealias Function = CompiledFunction<
+    (Tensor<Scalar>, Tensor<Double>), Tensor<Scalar>, Tensor<Double>
+  >
+  private let function: Function
+  private let y0: Tensor<Scalar>
+  private let times: Tensor<Double>, shortTimes: Tensor<Double>
+  private var statistics: Tensor<Double>?
+
+  /// - Parameter times: start and end of the solve, in numbers; a short one ends after a quarter.
+  init(from y0: Tensor<Scalar>, times: (Double, Double), _ function: Function) {
+    self.function = function
+    self.y0 = y0
+    self.times = Tensor([times.0, times.1])
+    shortTimes = Tensor([times.0, times.0 + (times.1 - times.0) / 4])
+  }
+
+  func compile() throws -> Program { try function.program(for: y0, times) }
+
+  func run() throws { statistics = try function(y0, times).1 }
+
+  func evaluations() throws -> Evaluations? {
+    // Status, evaluations, accepted, ...: the row of `Solution.statisticsTensor`.
+    statistics.map { Evaluations(forward: Int($0.scalars[1])) }
+  }
+
+  /// A call makes its results; the solver's loop makes nothing. So: what a long solve allocates beyond a short one.
+  func loopAllocations(_ loop: (() throws -> Void) throws -> Void) throws -> Int {
+    func count(_ times: Tensor<Double>) throws -> Int {
+      let before = nde_allocation_count()
+      try loop { statistics = try function(y0, times).1 }
+      return Int(nde_allocation_count() - before)
+    }
+    _ = try count(shortTimes)
+    let short = try count(shortTimes)
+    return try count(times) - short
+  }
+}
