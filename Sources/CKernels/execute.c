@@ -54,6 +54,15 @@ nk_status nk_frame_execute(const nk_frame *frame, const nk_region *region) {
     case NK_OP_MATMUL_BATCHED:
       status = nk_batched_execute(instr, frame);
       break;
+    case NK_OP_LU:
+    case NK_OP_LU_SOLVE:
+    case NK_OP_LU_DETERMINANT:
+    case NK_OP_CHOLESKY:
+    case NK_OP_TRIANGULAR_SOLVE:
+    case NK_OP_QR:
+    case NK_OP_SYMMETRIC_EIGEN:
+      status = nk_matrix_execute(instr, frame);
+      break;
     case NK_OP_ODE:
     case NK_OP_ODE_GRADIENT:
       status = nk_ode_execute(instr, frame, frame->nested);

@@ -23,6 +23,9 @@ int64_t nk_instr_scratch_bytes(const nk_instr *instr, int64_t block_lanes) {
                                    instr->u.matmul.n);
   case NK_OP_MATMUL_BATCHED:
     return nk_batched_scratch(instr);
+  case NK_OP_QR:
+  case NK_OP_SYMMETRIC_EIGEN:
+    return nk_matrix_scratch(instr);
   case NK_OP_CONV:
   case NK_OP_CONV_INPUT_GRADIENT:
   case NK_OP_CONV_FILTER_GRADIENT:

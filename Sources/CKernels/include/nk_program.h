@@ -90,6 +90,14 @@ typedef struct nk_ewise_code {
   X(NK_OP_SCATTER_ADD, "scatterAdd")       /* u.gather: in0 rows [n, width], in1 i32 indices -> out0 [entries, width] (acc) */ \
   X(NK_OP_RANDOM, "random")                /* u.random: in0 key (two i32) -> out0                                   */ \
   X(NK_OP_CONVERT, "convert")              /* in0 -> out0, between dtypes, contiguous; u.convert.count per lane     */ \
+  /* Dense linear algebra on every matrix of a batch: u.matrix; see nk_matrix.                                      */ \
+  X(NK_OP_LU, "luFactors")                 /* in0 A -> out0 factors [n, n], out1 pivots (i32) [n]                   */ \
+  X(NK_OP_LU_SOLVE, "luSolve")             /* in0 factors, in1 pivots, in2 B [n, k] -> out0 X [n, k]                */ \
+  X(NK_OP_LU_DETERMINANT, "luDeterminant") /* in0 factors, in1 pivots -> out0 det, out1 log|det|, out2 sign         */ \
+  X(NK_OP_CHOLESKY, "cholesky")            /* in0 A -> out0 L [n, n]                                                */ \
+  X(NK_OP_TRIANGULAR_SOLVE, "triangularSolve") /* in0 T [n, n], in1 B [n, k] -> out0 X [n, k]                       */ \
+  X(NK_OP_QR, "qr")                        /* in0 A [m, n], m >= n -> out0 Q [m, n], out1 R [n, n]                  */ \
+  X(NK_OP_SYMMETRIC_EIGEN, "symmetricEigen") /* in0 A -> out0 eigenvalues [n], out1 eigenvectors [n, n]             */ \
   X(NK_OP_ODE, "odeint")                   /* u.ode: see nk_ode.h                                                   */ \
   X(NK_OP_ODE_GRADIENT, "odeintGradient")  /* u.ode: see nk_ode.h                                                   */
 
@@ -114,6 +122,20 @@ typedef struct nk_batched {
   int64_t a_lane, a_batch, b_lane, b_batch; // element strides; 0 repeats the same matrix
 } nk_batched;
 
+// Dense linear algebra, row-major; every matrix of a batch by itself, so that its result does not depend on the others.
+// LU: A P = L U with L lower, U unit upper, both in one matrix; P exchanges column i with column pivots[i] >= i, for i
+// ascending. CHOLESKY and SYMMETRIC_EIGEN read the symmetric part (A + A^T)/2. QR: the diagonal of R is not negative.
+// Eigenvalues ascend; eigenvectors are columns, their component of largest magnitude positive.
+// Numerical failure is a value of that matrix alone: a matrix that is not (numerically) positive definite has an L of NaN;
+// a solve with an exact zero on the diagonal gives numbers that are not finite; eigenvalues of what is not finite, or
+// did not converge, are NaN.
+typedef struct nk_matrix {
+  int64_t matrices_per_lane, m, n, k;
+  int32_t lower, transposed, unit;   // the triangle; LU_SOLVE and TRIANGULAR_SOLVE: of the transposed system
+  int32_t shares_left, shares_right; // one factored matrix, one B, for the whole batch
+} nk_matrix;
+#define NK_SMALL_MATRIX 8 // up to here own code, above it LAPACK
+
 typedef struct nk_ode nk_ode;
 
 typedef struct nk_instr {
@@ -134,6 +156,7 @@ typedef struct nk_instr {
     struct { nk_pack_kind kind; int64_t k, n; nk_conv conv; } pack;
     struct { int64_t rows_per_lane, k, n; int32_t act; } matmul;         // act: nk_ewise or -1
     nk_batched batched;
+    nk_matrix matrix;
     struct { nk_conv geometry; int64_t images_per_lane; int32_t act; } conv;
     struct { nk_pool2d geometry; int64_t images_per_lane; } pool;
     struct { int64_t images_per_lane, positions, channels, groups; double eps; } norm;

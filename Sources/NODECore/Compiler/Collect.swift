@@ -125,6 +125,9 @@ struct Collector {
       return ir.emit(.scatterAdd, packedRows(x, name), [type], name: name)
     case .matmul(let transposeA, let transposeB):
       return [matmul(x[0], x[1], transposeA, transposeB, type)]
+    case .matrix(let operation):
+      let operands = packedRows(Array(x.suffix(operation.kernelOperands)), name)
+      return ir.emit(.matrix(operation), operands, node.types, name: name)
     case .conv2d(let convolution):
       let geometry = ConvolutionGeometry(convolution)
       let filter = pack(

@@ -71,6 +71,12 @@ extension Emitter {
           n: type.shape[1]), dtype)
     case .matmulBatched(let transposeA, let transposeB):
       append(.matmulBatched(batched(x, out, transposeA, transposeB)), dtype)
+    case .matrix(let operation):
+      var call = ir.matrixCall(instruction, operation)
+      call.matricesPerLane /= lanes
+      call.inputs = x.enumerated().map { instruction.sharesBatch($0, ir) ? whole($1) : rows($1) }
+      call.outputs = instruction.results.map { rows($0) }
+      append(.matrix(call), ir[x[0]].type.dtype)
     case .conv(let geometry, let hasBias, let activation):
       append(
         .conv(

@@ -25,6 +25,8 @@ enum Opcode: Hashable {
   /// a [rows, m], b [rows, n] -> [m, n].
   case matmulOuter
   case matmulBatched(transposeA: Bool, transposeB: Bool)
+  /// Operands as the kernel reads them: without the factored matrix itself.
+  case matrix(MatrixOperation)
   case conv(ConvolutionGeometry, bias: Bool, activation: Elementwise?)
   case convInputGradient(ConvolutionGeometry)
   case convFilterGradient(ConvolutionGeometry)

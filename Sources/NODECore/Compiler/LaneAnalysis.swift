@@ -152,9 +152,21 @@ extension IRInstruction {
     case .matmul, .conv, .convInputGradient: index > 0
     case .gather, .random: index == 0
     case .matmulBatched: ir[operands[index]].shape.rank == 2
+    case .matrix: sharesBatch(index, ir)
     case .pack, .solve, .wholeToLane: true
     default: false
     }
+  }
+
+  /// Whether linear algebra reads this operand as one for the whole batch: a matrix with its pivots, or a right side.
+  func sharesBatch(_ index: Int, _ ir: IR) -> Bool {
+    guard case .matrix(let operation) = opcode, operation.hasRightSide, isBatch(ir) else { return false }
+    return ir[operands[index == operands.count - 1 ? index : 0]].shape.rank == 2
+  }
+
+  /// Whether linear algebra has a batch axis, which can carry lanes.
+  private func isBatch(_ ir: IR) -> Bool {
+    ir[operands[0]].shape.rank > 2 || ir[operands[operands.count - 1]].shape.rank > 2
   }
 
   /// What this instruction is on rows, by its opcode and shapes alone.
@@ -181,6 +193,8 @@ extension IRInstruction {
     case .matmulBatched:
       // A batch axis has to carry the lanes.
       return hasRows && shape.rank > 2 ? .lanes : nil
+    case .matrix:
+      return hasRows && isBatch(ir) ? .lanes : nil
     case .fused(let operation):
       switch operation {
       case .softmaxCrossEntropy, .softmaxCrossEntropyGradient:

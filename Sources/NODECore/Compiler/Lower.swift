@@ -103,6 +103,8 @@ extension IR {
     case .matmulBatched(let transposeA, _):
       let a = self[instruction.operands[0]].shape
       return 2 * out.count * a[a.rank - (transposeA ? 2 : 1)]
+    case .matrix(let operation):
+      return matrixCall(instruction, operation).flopsPerLane
     case .conv(let g, _, _), .convInputGradient(let g), .convFilterGradient(let g):
       let images = self[instruction.operands[0]].shape[0]
       return 2 * images * g.outputHeight * g.outputWidth * g.outputChannels * g.taps * g.inputChannels
@@ -113,5 +115,18 @@ extension IR {
       .laneToWhole, .wholeToLane:
       return out.count
     }
+  }
+}
+
+extension IR {
+  /// An instruction of linear algebra with all of its matrices and without buffers.
+  func matrixCall(_ instruction: IRInstruction, _ operation: MatrixOperation) -> MatrixCall {
+    let a = self[instruction.operands[0]].shape, right = self[instruction.operands.last!].shape
+    let batch = operation.hasRightSide && right.rank > a.rank ? right : a
+    return MatrixCall(
+      operation, inputs: [], outputs: [], matricesPerLane: batch.dimensions.dropLast(2).reduce(1, *),
+      m: a[a.rank - 2], n: a[a.rank - 1], k: operation.hasRightSide ? right[right.rank - 1] : 0,
+      sharesMatrix: instruction.sharesBatch(0, self),
+      sharesRightSide: instruction.sharesBatch(instruction.operands.count - 1, self))
   }
 }

@@ -101,6 +101,7 @@ enum OperationKey: Hashable {
   case reduce(Reduction, [Int])
   case scatterAdd(Int)
   case matmul(Bool, Bool)
+  case matrix(MatrixOperation)
   case conv2d(Convolution), conv2dInputGradient(Convolution), conv2dFilterGradient(Convolution)
   case fused(FusedOperation)
   case random(RandomDistribution, Shape, DType)
@@ -127,6 +128,7 @@ enum OperationKey: Hashable {
     case .gather: self = .gather
     case .scatterAdd(let entries): self = .scatterAdd(entries)
     case .matmul(let a, let b): self = .matmul(a, b)
+    case .matrix(let operation): self = .matrix(operation)
     case .conv2d(let g): self = .conv2d(g)
     case .conv2dInputGradient(let g): self = .conv2dInputGradient(g)
     case .conv2dFilterGradient(let g): self = .conv2dFilterGradient(g)

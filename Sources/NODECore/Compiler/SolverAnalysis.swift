@@ -124,6 +124,8 @@ struct SolverAnalysis {
       return isPartial.allSatisfy { $0 }
     case .elementwise(.multiply), .matmulOuter, .matmulBatched:
       return isPartial != [true, true]
+    case .matrix(let operation):
+      return operation.hasRightSide && !isPartial.dropLast().contains(true)
     case .matmul(_, _, let bias, let activation):
       return !bias && activation == nil && isPartial.prefix(2) != [true, true]
     case .elementwise(.divide):

@@ -114,6 +114,10 @@ struct ImageWriter {
         batch: Int64(m.batch), m: Int64(m.m), k: Int64(m.k), n: Int64(m.n), transpose_a: m.transposeA ? 1 : 0,
         transpose_b: m.transposeB ? 1 : 0, a_lane: Int64(m.aLane), a_batch: Int64(m.aBatch),
         b_lane: Int64(m.bLane), b_batch: Int64(m.bBatch))
+    case .matrix(let call):
+      i.in = slots(call.inputs)
+      i.out = slots(call.outputs)
+      i.u.matrix = call.kernel
     case .conv(let geometry, let x, let packed, let bias, let out, let images, let activation):
       (i.in.0, i.in.1, i.in.2, i.out.0) = (id(x), id(packed), id(bias), id(out))
       i.u.conv = .init(geometry: geometry.kernel, images_per_lane: Int64(images), act: code(activation))
@@ -226,6 +230,11 @@ struct ImageWriter {
 }
 
 private func id(_ buffer: BufferID?) -> Int32 { buffer.map { Int32($0.index) } ?? -1 }
+
+private func slots(_ buffers: [BufferID]) -> (Int32, Int32, Int32, Int32) {
+  func at(_ n: Int) -> Int32 { n < buffers.count ? id(buffers[n]) : -1 }
+  return (at(0), at(1), at(2), at(3))
+}
 
 private func code(_ activation: Elementwise?) -> Int32 { activation.map { Int32($0.rawValue) } ?? -1 }
 

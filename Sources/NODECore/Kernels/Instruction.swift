@@ -37,6 +37,7 @@ package enum Kernel: Sendable {
   /// out [k, n] (acc) = a [rows, k] transposed * b [rows, n].
   case matmulOuter(a: BufferID, b: BufferID, out: BufferID, rowsPerLane: Int, k: Int, n: Int)
   case matmulBatched(BatchedMatmul)
+  case matrix(MatrixCall)
   case conv(
     ConvolutionGeometry, x: BufferID, packed: BufferID, bias: BufferID?, out: BufferID, imagesPerLane: Int,
     activation: Elementwise?)

@@ -80,6 +80,16 @@ extension Instruction {
       m.aLane != 0 ? rows("a", m.a, .read, a) : whole("a", m.a, .read, a)
       m.bLane != 0 ? rows("b", m.b, .read, b) : whole("b", m.b, .read, b)
       rows("output", m.out, .write, m.batch * m.m * m.n)
+    case .matrix(let call):
+      let pieces = call.pieces
+      for (piece, access) in pieces.inputs.map({ ($0, BufferUse.Access.read) })
+        + pieces.outputs.map({ ($0, BufferUse.Access.write) })
+      {
+        let type = piece.isPivots ? DType.int32 : dtype
+        let elements = piece.elements * (piece.isShared ? 1 : call.matricesPerLane)
+        add(
+          piece.name, piece.buffer, access, bytes: elements * type.byteCount, perLane: !piece.isShared, type)
+      }
     case .conv(let g, let x, let operand, let bias, let out, let images, _):
       rows("x", x, .read, images * g.inputCount)
       packed(operand, .read, k: g.kernelHeight * g.kernelWidth * g.inputChannels, n: g.outputChannels)

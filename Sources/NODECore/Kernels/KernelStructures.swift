@@ -32,6 +32,7 @@ extension Kernel {
     case .matmul: .NK_OP_MATMUL
     case .matmulOuter: .NK_OP_MATMUL_OUTER
     case .matmulBatched: .NK_OP_MATMUL_BATCHED
+    case .matrix(let call): call.operation.opcode
     case .conv: .NK_OP_CONV
     case .convInputGradient: .NK_OP_CONV_INPUT_GRADIENT
     case .convFilterGradient: .NK_OP_CONV_FILTER_GRADIENT
@@ -52,6 +53,36 @@ extension Kernel {
 
   /// The opcode's printed name.
   package var name: String { String(cString: nk_opcode_name(opcode)) }
+}
+
+extension MatrixOperation {
+  fileprivate var opcode: nk_opcode {
+    switch self {
+    case .luFactors: .NK_OP_LU
+    case .luSolve: .NK_OP_LU_SOLVE
+    case .luDeterminant: .NK_OP_LU_DETERMINANT
+    case .cholesky: .NK_OP_CHOLESKY
+    case .triangularSolve: .NK_OP_TRIANGULAR_SOLVE
+    case .qr: .NK_OP_QR
+    case .symmetricEigen: .NK_OP_SYMMETRIC_EIGEN
+    }
+  }
+}
+
+extension MatrixCall {
+  var kernel: nk_matrix {
+    var triangle = Triangle(isLower: false)
+    switch operation {
+    case .triangularSolve(let form): triangle = form
+    case .luSolve(let isTransposed): triangle.isTransposed = isTransposed
+    case .luFactors, .luDeterminant, .cholesky, .qr, .symmetricEigen: break
+    }
+    return nk_matrix(
+      matrices_per_lane: Int64(matricesPerLane), m: Int64(m), n: Int64(n), k: Int64(k),
+      lower: triangle.isLower ? 1 : 0, transposed: triangle.isTransposed ? 1 : 0,
+      unit: triangle.hasUnitDiagonal ? 1 : 0, shares_left: sharesMatrix ? 1 : 0,
+      shares_right: sharesRightSide ? 1 : 0)
+  }
 }
 
 extension PackLayout {

@@ -81,6 +81,8 @@ extension Kernel {
       return 2 * rows * k * n
     case .matmulBatched(let m):
       return 2 * m.batch * m.m * m.k * m.n
+    case .matrix(let call):
+      return call.flopsPerLane
     case .conv(let g, _, _, let bias, _, let images, let function):
       let outputs = images * g.outputCount
       return images * g.flops + (bias == nil ? 0 : outputs) + activation(function, outputs)

@@ -21,6 +21,7 @@ extension Operation {
     case .gather: "gather"
     case .scatterAdd: "scatterAdd"
     case .matmul: "matmul"
+    case .matrix(let operation): operation.name
     case .conv2d: "conv2d"
     case .conv2dInputGradient: "conv2dInputGradient"
     case .conv2dFilterGradient: "conv2dFilterGradient"
@@ -28,6 +29,20 @@ extension Operation {
     case .random(.uniform, _, _): "uniform"
     case .random(.normal, _, _): "normal"
     case .structured(let operation): operation.name
+    }
+  }
+}
+
+extension MatrixOperation {
+  package var name: String {
+    switch self {
+    case .luFactors: "luFactors"
+    case .luSolve: "solve"
+    case .luDeterminant: "determinant"
+    case .cholesky: "cholesky"
+    case .triangularSolve: "triangularSolve"
+    case .qr: "qr"
+    case .symmetricEigen: "symmetricEigen"
     }
   }
 }

@@ -35,6 +35,8 @@ extension Operation {
       return [TensorType(operands[0].dtype, Shape([entries] + rows.dropFirst(indices.count)))]
     case .matmul(let transposeA, let transposeB):
       return [matmulType(check, transposeA, transposeB)]
+    case .matrix(let operation):
+      return operation.resultTypes(check)
     case .conv2d(let geometry):
       let images = convolutionImages(check, geometry, geometry.inputShape, geometry.filterShape)
       return [TensorType(operands[0].dtype, geometry.outputShape(images))]
@@ -226,7 +228,7 @@ extension FusedOperation {
 }
 
 /// Checks of one operation's operands, all with the same kind of message.
-private struct OperandCheck {
+struct OperandCheck {
   let name: String
   let operands: [TensorType]
 

@@ -46,6 +46,8 @@ package enum Operation: Sendable {
   /// Batch axes lead and are equal. a: [b..., m, k] ([b..., k, m] when transposed), b: [b..., k, n] ([b..., n, k]).
   /// Either operand may also be a plain matrix (rank 2) under a batched other one: it is then shared by the batch.
   case matmul(transposeA: Bool, transposeB: Bool)
+  /// Factorisations and solves; see `MatrixOperation` and `Value+Matrices.swift`.
+  case matrix(MatrixOperation)
   /// Operands x [n, h, w, cin], filter [kh, kw, cin, cout] -> [n, oh, ow, cout].
   case conv2d(Convolution)
   /// Operands dy [n, oh, ow, cout], filter -> [n, h, w, cin].

@@ -82,7 +82,7 @@ struct RandomGraph {
     let dtype = dtype
     guard let x = pick({ $0.dtype == dtype && $0.shape.count <= 4096 }) else { return }
     let rank = x.shape.rank
-    switch chance(22) {
+    switch chance(24) {
     case 0...4: elementwise(x)
     case 5:
       guard rank < 4 else { return }
@@ -141,6 +141,7 @@ struct RandomGraph {
     case 16, 17: product(x)
     case 18: image()
     case 19: fused()
+    case 21, 22: matrices(x)
     case 20:
       let key = inputs[9]
       let shape: Shape = Bool.random(using: &generator) ? [lanes, 6] : [6]
@@ -192,6 +193,30 @@ struct RandomGraph {
     let result = Value.matmul(x, other, transposeA: transposeA, transposeB: transposeB)
     guard result.shape.count <= 4096 else { return }
     add("matmul", [result])
+  }
+
+  /// Linear algebra on matrices that are positive definite with a condition number below 30.
+  private mutating func matrices(_ x: Value) {
+    let rank = x.shape.rank
+    guard rank >= 2, x.shape[rank - 2] <= 24 else { return }
+    let n = x.shape[rank - 2]
+    let bounded = x.map(.tanh) * (1 / Double(x.shape[rank - 1]).squareRoot())
+    let product = Value.matmul(bounded, bounded, transposeB: true)
+    let shape = product.shape
+    let a =
+      product + Value.identityMatrix(n, dtype).broadcast(to: shape, axes: [rank - 2, rank - 1])
+    let right = Bool.random(using: &generator) ? bounded : product
+    let triangle = Triangle(
+      isLower: Bool.random(using: &generator), isTransposed: Bool.random(using: &generator))
+    switch chance(6) {
+    case 0: add("solve", [FactoredMatrix(a).solve(right, transposed: triangle.isTransposed)])
+    case 1: add("determinant", [FactoredMatrix(a).determinant.logMagnitude])
+    case 2: add("cholesky", [Graph.one(.matrix(.cholesky), [a])])
+    case 3: add("triangularSolve", [Graph.one(.matrix(.triangularSolve(triangle)), [a, right])])
+    case 4: add("qr", Graph.node(.matrix(.qr), [a]))
+    // Vectors of eigenvalues that are close turn rounding into large differences.
+    default: add("symmetricEigen", [Graph.node(.matrix(.symmetricEigen), [a])[0]])
+    }
   }
 
   private mutating func image() {

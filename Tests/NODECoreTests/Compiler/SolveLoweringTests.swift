@@ -68,7 +68,35 @@ struct FieldCase: Sendable, CustomTestStringConvertible {
       _, y, c in
       Value.matmul(y, c[0]).map(.relu).map(.square)
     },
+    FieldCase(
+      testDescription: "a system of each lane, and one of all", hasLanes: true,
+      captures: [[3, 3], [lanes, 3, 3]], capturesWithLanes: [false, true]
+    ) { _, y, c in
+      let column = y.reshaped(to: [lanes, 3, 1])
+      let mass = regular(c[1] + .matmul(column, column, transposeB: true))
+      let first = FactoredMatrix(mass).solve(column)
+      return -FactoredMatrix(regular(c[0])).solve(first, transposed: true).reshaped(to: state)
+    },
+    FieldCase(
+      testDescription: "factorisations", hasLanes: true, captures: [[3, 3]], capturesWithLanes: [false]
+    ) { _, y, c in
+      let column = y.reshaped(to: [lanes, 3, 1])
+      let a = regular(Value.matmul(column, Value.matmul(column, c[0], transposeA: true)))
+      let l = Graph.one(.matrix(.cholesky), [a])
+      let z = Graph.one(.matrix(.triangularSolve(Triangle(isLower: true))), [l, column])
+      let r = Graph.node(.matrix(.qr), [a])[1]
+      let w = Graph.one(.matrix(.symmetricEigen), [a])
+      let determinant = FactoredMatrix(a).determinant.logMagnitude
+      return w.map(.log) * determinant.broadcast(to: state, axes: [0])
+        - Value.matmul(r, z).reshaped(to: state)
+    },
   ]
+
+  /// Matrices [b..., 3, 3], made far from singular, with eigenvalues that are apart.
+  private static func regular(_ x: Value) -> Value {
+    let diagonal = Graph.constant([2.0, 0, 0, 0, 3, 0, 0, 0, 5], [3, 3])
+    return x * 0.2 + diagonal.broadcast(to: x.shape, axes: [x.shape.rank - 2, x.shape.rank - 1])
+  }
 
   struct Built {
     var parameters: [Value], elements: [[Double]], dy: Value

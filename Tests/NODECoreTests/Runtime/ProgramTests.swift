@@ -134,7 +134,7 @@ struct ProgramTests {
   }
 }
 
-private var isUnoptimised: Bool {
+var isUnoptimised: Bool {
   var result = false
   assert(
     {

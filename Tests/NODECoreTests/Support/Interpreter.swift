@@ -88,6 +88,7 @@ struct Interpreter {
       return [table]
     case .matmul(let transposeA, let transposeB):
       return [matmul(x, types.map(\.shape), shape, transposeA, transposeB)]
+    case .matrix(let operation): return NaiveMatrices.evaluate(operation, x, types, node.types)
     case .conv2d, .conv2dInputGradient, .conv2dFilterGradient:
       return [NaiveImages.convolution(node.operation, x, types, shape)]
     case .fused(let operation): return NaiveImages.fused(operation, x, types, node.types)

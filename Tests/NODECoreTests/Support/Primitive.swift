@@ -8,6 +8,7 @@ enum Primitive: String, CaseIterable, Sendable {
   case reverse, concatenate, sum, maximum, gather, scatterAdd, matmul, conv2d, conv2dInputGradient,
     conv2dFilterGradient
   case groupNorm, groupNormGradient, softmaxCrossEntropy, softmaxCrossEntropyGradient, pool2d, pool2dGradient
+  case luFactors, luSolve, luDeterminant, cholesky, triangularSolve, qr, symmetricEigen
   case random, structured
 
   init(_ operation: Operation) {
@@ -32,6 +33,13 @@ enum Primitive: String, CaseIterable, Sendable {
       case .gather: .gather
       case .scatterAdd: .scatterAdd
       case .matmul: .matmul
+      case .matrix(.luFactors): .luFactors
+      case .matrix(.luSolve): .luSolve
+      case .matrix(.luDeterminant): .luDeterminant
+      case .matrix(.cholesky): .cholesky
+      case .matrix(.triangularSolve): .triangularSolve
+      case .matrix(.qr): .qr
+      case .matrix(.symmetricEigen): .symmetricEigen
       case .conv2d: .conv2d
       case .conv2dInputGradient: .conv2dInputGradient
       case .conv2dFilterGradient: .conv2dFilterGradient
@@ -92,6 +100,8 @@ enum Primitive: String, CaseIterable, Sendable {
       return [one("", [[3, 2]]) { x in Graph.one(.scatterAdd(entries: 4), [x[0], indices]) }]
     case .matmul: return matmulCases
     case .conv2d, .conv2dInputGradient, .conv2dFilterGradient: return convolutionCases
+    case .luFactors, .luSolve, .luDeterminant, .cholesky, .triangularSolve, .qr, .symmetricEigen:
+      return matrixCases
     case .groupNorm:
       return [one("", [[2, 3, 4]]) { x in Graph.node(.fused(.groupNorm(groups: 2, epsilon: 1e-3)), [x[0]]) }]
     case .groupNormGradient:
@@ -154,13 +164,13 @@ enum Primitive: String, CaseIterable, Sendable {
     }
   }
 
-  private func one(
+  func one(
     _ name: String, _ shapes: [Shape], _ function: @escaping @Sendable ([Value]) -> Value
   ) -> DerivativeCase {
     one(name, shapes) { [function($0)] }
   }
 
-  private func one(
+  func one(
     _ name: String, _ shapes: [Shape], _ function: @escaping @Sendable ([Value]) -> [Value]
   ) -> DerivativeCase {
     let arguments = shapes.enumerated().map { spreadOut($1, seed: UInt64($0 + 1)) }

@@ -7,6 +7,7 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
   case subscriptOutside, gatherIndices, groupCount, labelsShape, poolWindow, gradientOfVector,
     integerArithmetic
   case axisOutside, scalarCount, jvpDirection
+  case solveRows, solveBatch, inverseSquare, wideLeastSquares
 
   /// What the message must contain.
   var words: [String] {
@@ -28,6 +29,10 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     case .axisOutside: ["sum", "4", "[2, 3]"]
     case .scalarCount: ["Tensor", "3", "[2, 2]"]
     case .jvpDirection: ["jvp", "[4]", "[2, 3]"]
+    case .solveRows: ["solve", "[3, 3]", "[4]"]
+    case .solveBatch: ["solve", "[2, 3, 3]", "[4, 3, 1]"]
+    case .inverseSquare: ["inverse", "[2, 3]"]
+    case .wideLeastSquares: ["leastSquares", "[2, 3]"]
     }
   }
 
@@ -54,6 +59,10 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     case .axisOutside: _ = x.sum(axes: 4)
     case .scalarCount: _ = Tensor<Double>([1, 2, 3], shape: [2, 2])
     case .jvpDirection: _ = jvp(at: x, along: v) { $0 }
+    case .solveRows: _ = solve(Tensor<Double>.ones([3, 3]), v)
+    case .solveBatch: _ = solve(Tensor<Double>.ones([2, 3, 3]), Tensor<Double>.ones([4, 3, 1]))
+    case .inverseSquare: _ = inverse(x)
+    case .wideLeastSquares: _ = leastSquares(x, Tensor<Double>.ones([2]))
     }
   }
 

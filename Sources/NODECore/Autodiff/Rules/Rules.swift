@@ -36,6 +36,8 @@ extension Operation {
       ]
     case .fused(let operation):
       return operation.jvp(operands, results, tangents)
+    case .matrix(let operation):
+      return operation.jvp(operands, results, tangents)
     case .structured(let operation):
       return operation.jvp(operands: operands, results: results, tangents: tangents)
     }
@@ -47,6 +49,9 @@ extension Operation {
       return operation.vjp(operands: operands, results: results, cotangents: cotangents, wanted: wanted)
     }
     if case .fused(let operation) = self {
+      return operation.vjp(operands, results, cotangents, wanted)
+    }
+    if case .matrix(let operation) = self {
       return operation.vjp(operands, results, cotangents, wanted)
     }
     guard let cotangent = cotangents[0] else { return operands.map { _ in nil } }
@@ -72,7 +77,7 @@ extension Operation {
       return [transposed(cotangent, operands), nil]
     case .matmul, .conv2d, .conv2dInputGradient, .conv2dFilterGradient:
       return [0, 1].map { wanted[$0] ? bilinearTransposed($0, operands, cotangent) : nil }
-    case .fused, .structured:
+    case .fused, .matrix, .structured:
       fatalError("\(name): handled above")
     }
   }

@@ -1,0 +1,97 @@
+// Dense linear algebra on batches of matrices: own code where matrices are small, LAPACK above.
+//
+// LAPACK is called through the _work functions in column-major order, and BLAS in row-major order where it is asked to
+// solve triangular systems: neither looks for NaN, transposes into memory of its own, or prints.
+#include <math.h>
+#include <string.h>
+#include <cblas.h>
+#include <lapacke.h>
+#include "nk_internal.h"
+#pragma STDC FP_CONTRACT OFF
+
+_Static_assert(sizeof(lapack_int) == sizeof(int32_t), "pivots and integer scratch are int32");
+
+// Rows of a matrix whose QR factors own code computes, where there are few columns.
+enum { SMALL_ROWS = 32, JACOBI_SWEEPS = 40, LAPACK_BLOCK = 32 };
+
+typedef struct nk_matrix_scratch_plan {
+  int64_t matrix, basis, work, integers, work_count, integer_count, total; // bytes, but for the two counts
+} scratch_plan;
+
+static int is_small(const nk_instr *instr) {
+  const nk_matrix *g = &instr->u.matrix;
+  return g->n <= NK_SMALL_MATRIX && (instr->op != NK_OP_QR || g->m <= SMALL_ROWS);
+}
+
+static scratch_plan plan(const nk_instr *instr) {
+  const nk_matrix *g = &instr->u.matrix;
+  const int64_t size = nk_dtype_bytes(instr->dtype);
+  scratch_plan p = {0};
+  if (instr->op == NK_OP_QR) {
+    p.basis = nk_align(g->m * g->n * size);
+    p.work = p.basis + (is_small(instr) ? nk_align(g->m * g->n * size) : 0);
+    p.work_count = g->n * (1 + LAPACK_BLOCK); // tau, then LAPACK's own
+    p.integers = p.work + nk_align(p.work_count * size);
+  } else if (instr->op == NK_OP_SYMMETRIC_EIGEN) {
+    p.basis = nk_align(g->n * g->n * size);
+    p.work = p.basis + (is_small(instr) ? nk_align(g->n * g->n * size) : 0);
+    // What ?syevd asks for with eigenvectors.
+    p.work_count = is_small(instr) ? 0 : 1 + 6 * g->n + 2 * g->n * g->n;
+    p.integers = p.work + nk_align(p.work_count * size);
+    p.integer_count = is_small(instr) ? 0 : 3 + 5 * g->n;
+  }
+  p.total = p.integers + nk_align(p.integer_count * (int64_t)sizeof(lapack_int));
+  return p;
+}
+
+int64_t nk_matrix_scratch(const nk_instr *instr) { return plan(instr).total; }
+
+#define T float
+#define FN(name) name##_f32
+#define FABS fabsf
+#define SQRT sqrtf
+#define EPSILON 0x1p-23f
+#define BLAS(name) cblas_s##name
+#define LAPACK(name) LAPACKE_s##name##_work
+#define ORGQR LAPACKE_sorgqr_work
+#include "matrix_small.inc"
+#include "matrix_large.inc"
+#undef T
+#undef FN
+#undef FABS
+#undef SQRT
+#undef EPSILON
+#undef BLAS
+#undef LAPACK
+#undef ORGQR
+#define T double
+#define FN(name) name##_f64
+#define FABS fabs
+#define SQRT sqrt
+#define EPSILON 0x1p-52
+#define BLAS(name) cblas_d##name
+#define LAPACK(name) LAPACKE_d##name##_work
+#define ORGQR LAPACKE_dorgqr_work
+#include "matrix_small.inc"
+#include "matrix_large.inc"
+
+nk_status nk_matrix_execute(const nk_instr *instr, const nk_frame *frame) {
+  void *in[3] = {0}, *out[3] = {0};
+  for (int i = 0; i < 3; i++) {
+    if (instr->in[i] >= 0) in[i] = nk_frame_address(frame, instr->in[i]);
+    if (instr->out[i] >= 0) out[i] = nk_frame_address(frame, instr->out[i]);
+  }
+  const int64_t count = nk_frame_lanes(frame, instr->out[0]) * instr->u.matrix.matrices_per_lane;
+  char *scratch = frame->block + instr->scratch;
+  switch (instr->dtype) {
+  case NK_F32:
+    run_f32(instr, in, out, count, scratch);
+    return NK_SUCCESS;
+  case NK_F64:
+    run_f64(instr, in, out, count, scratch);
+    return NK_SUCCESS;
+  case NK_I32:
+    break;
+  }
+  return NK_INVALID_ARGUMENT;
+}
