@@ -125,7 +125,9 @@ private let longest = 67
       (.sqrt, -1, .nan),
       (.sqrt, -0.0, -0.0), (.rsqrt, 0, inf), (.reciprocal, -0.0, -inf), (.sign, -0.0, 0), (.sign, -3, -1),
       (.relu, -3, 0), (.relu, .nan, .nan), (.floor, -0.5, -1), (.floor, -0.0, -0.0), (.floor, 1e30, 1e30),
-      (.step, 0, 0), (.step, 1e-40, 1),
+      (.step, 0, 0), (.step, 1e-40, 1), (.atan, -0.0, -0.0), (.atan, inf, .pi / 2), (.atan, -inf, -.pi / 2),
+      (.atan, .nan, .nan), (.erf, -0.0, -0.0), (.erf, inf, 1), (.erf, -inf, -1), (.erf, -6, -1),
+      (.erf, .nan, .nan),
     ]
     for test in cases {
       let x = Operand([test.x], kernel.dtype), out = Operand(1, kernel.dtype)

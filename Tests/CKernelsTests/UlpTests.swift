@@ -127,6 +127,8 @@ func allowance(_ op: Elementwise) -> Double {
       case .softplus: (x > 0 ? x : 0) + log1p(exp(x > 0 ? -x : x))
       case .sin: sin(x)
       case .cos: cos(x)
+      case .atan: atan(x)
+      case .erf: erf(x)
       case .rsqrt: 1 / x.squareRoot()
       case .pow: pow(x, y)
       default: nil

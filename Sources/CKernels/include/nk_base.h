@@ -70,6 +70,8 @@ typedef enum NK_CLOSED_ENUM nk_isa {
   X(NK_SOFTPLUS, "softplus", 1, 20, 2)                                                                            \
   X(NK_SIN, "sin", 1, 14, 2)                                                                                      \
   X(NK_COS, "cos", 1, 14, 2)                                                                                      \
+  X(NK_ATAN, "atan", 1, 20, 1.7)                                                                                    \
+  X(NK_ERF, "erf", 1, 32, 1.8)                                                                                      \
   X(NK_RELU, "relu", 1, 1, 0.5)                                                                                     \
   X(NK_FLOOR, "floor", 1, 1, 0.5)                                                                                   \
   X(NK_DTANH, "dtanh", 1, 2, 1)                                                                                   \

@@ -2,6 +2,7 @@
 #include "nk_vec.h"
 #include "../bodies/elementary.inc"
 #include "../bodies/trigonometry.inc"
+#include "../bodies/erf.inc"
 #include "../bodies/power.inc"
 #include "../bodies/ewise.inc"
 #include "../bodies/reduce.inc"

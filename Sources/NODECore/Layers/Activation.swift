@@ -1,6 +1,6 @@
 /// An activation function, by name.
 public enum Activation: Sendable, Hashable, CaseIterable {
-  case identity, relu, tanh, sigmoid, softplus, silu, gelu, elu, leakyReLU, sin
+  case identity, relu, tanh, sigmoid, softplus, silu, gelu, geluTanh, elu, leakyReLU, sin
 
   public func callAsFunction<Scalar: FloatingScalar>(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
     switch self {
@@ -11,6 +11,7 @@ public enum Activation: Sendable, Hashable, CaseIterable {
     case .softplus: NODECore.softplus(x)
     case .silu: NODECore.silu(x)
     case .gelu: NODECore.gelu(x)
+    case .geluTanh: NODECore.geluTanh(x)
     case .elu: NODECore.elu(x)
     case .leakyReLU: NODECore.leakyReLU(x)
     case .sin: NODECore.sin(x)

@@ -11,11 +11,17 @@ public func relu<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.relu, 
 /// x sigmoid(x), also called swish.
 public func silu<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { x * sigmoid(x) }
 
-/// The Gaussian error linear unit in its tanh form: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+/// The Gaussian error linear unit, x times the normal distribution function: x/2 (1 + erf(x / sqrt(2)))
 /// (Hendrycks and Gimpel 2016, section 2).
 public func gelu<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> {
+  (0.5 * x) * (1.0 + erf(x * 0.5.squareRoot()))
+}
+
+/// The approximation of `gelu` with a hyperbolic tangent, off by at most 5e-4: x/2 (1 + tanh(sqrt(2/pi)
+/// (x + 0.044715 x^3))) (Hendrycks and Gimpel 2016, section 2).
+public func geluTanh<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> {
   let inner = (x + 0.044715 * (x * square(x))) * 0.797_884_560_802_865_4
-  return 0.5 * (x * (1.0 + tanh(inner)))
+  return (0.5 * x) * (1.0 + tanh(inner))
 }
 
 /// x where positive, else alpha (exp(x) - 1).

@@ -21,6 +21,10 @@ public func log<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.log, x)
 public func log1p<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.log1p, x) }
 public func sin<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.sin, x) }
 public func cos<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.cos, x) }
+/// The arctangent, between -pi/2 and pi/2.
+public func atan<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.atan, x) }
+/// The error function, 2/sqrt(pi) times the integral of exp(-s^2) from 0 to x.
+public func erf<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.erf, x) }
 
 /// x to the power y. Where the exponent is a plain number 2, 1, 0 or -1, the square, x, 1 or the reciprocal.
 public func pow<S: FloatingScalar>(_ x: Tensor<S>, _ y: Tensor<S>) -> Tensor<S> { apply(.pow, x, y) }

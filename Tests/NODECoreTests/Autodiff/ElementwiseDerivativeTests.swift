@@ -28,7 +28,7 @@ import Testing
     switch operation {
     case .sqrt, .rsqrt, .log, .log1p, .pow: true
     case .neg, .abs, .sign, .step, .reciprocal, .square, .exp, .expm1, .tanh, .sigmoid, .softplus, .sin, .cos,
-      .relu,
+      .atan, .erf, .relu,
       .floor, .dtanh, .dsigmoid, .add, .subtract, .multiply, .divide, .minimum, .maximum, .greater,
       .greaterOrEqual, .equal, .select, .fma:
       false
@@ -77,7 +77,8 @@ import Testing
 
   @Test func activationsComposed() throws {
     let functions: [(String, @Sendable (Tensor<Double>) -> Tensor<Double>)] = [
-      ("silu", { silu($0) }), ("gelu", { gelu($0) }), ("elu", { elu($0) }), ("leakyReLU", { leakyReLU($0) }),
+      ("silu", { silu($0) }), ("gelu", { gelu($0) }),
+      ("geluTanh", { geluTanh($0) }), ("elu", { elu($0) }), ("leakyReLU", { leakyReLU($0) }),
       ("softmax", { softmax($0) }), ("logSoftmax", { logSoftmax($0) }), ("logSumExp", { logSumExp($0) }),
       ("variance", { $0.variance(axes: 1) }), ("min", { $0.min(axes: 0) }), ("clamp", { clamp($0, -1, 1) }),
     ]

@@ -48,6 +48,8 @@ extension Elementwise {
     case .softplus: return .times(x[0].map(.sigmoid))
     case .sin: return .times(x[0].map(.cos))
     case .cos: return .times(-x[0].map(.sin))
+    case .atan: return .over(x[0].map(.square) + 1)
+    case .erf: return .times((-x[0].map(.square)).map(.exp) * 1.128_379_167_095_512_6)  // 2 / sqrt(pi)
     case .relu: return .only(x[0].map(.step))
     case .dtanh: return .times(x[0] * -2)
     case .dsigmoid: return .times(1 - x[0] * 2)
