@@ -61,6 +61,8 @@ nk_status nk_batched_execute(const nk_instr *instr, const nk_frame *frame);
 int64_t nk_batched_scratch(const nk_instr *instr);
 nk_status nk_matrix_execute(const nk_instr *instr, const nk_frame *frame);
 int64_t nk_matrix_scratch(const nk_instr *instr);
+nk_status nk_rowwise_execute(const nk_instr *instr, const nk_frame *frame);
+int64_t nk_rowwise_scratch(const nk_instr *instr);
 nk_status nk_op_execute(const nk_instr *instr, const nk_frame *frame);
 
 // Axes of a walk over one or two strided operands: extent-1 axes dropped, neighbours merged where every

@@ -26,6 +26,8 @@ int64_t nk_instr_scratch_bytes(const nk_instr *instr, int64_t block_lanes) {
   case NK_OP_QR:
   case NK_OP_SYMMETRIC_EIGEN:
     return nk_matrix_scratch(instr);
+  case NK_OP_ARGSORT:
+    return nk_rowwise_scratch(instr);
   case NK_OP_CONV:
   case NK_OP_CONV_INPUT_GRADIENT:
   case NK_OP_CONV_FILTER_GRADIENT:
@@ -150,6 +152,11 @@ nk_status nk_op_execute(const nk_instr *instr, const nk_frame *frame) {
     return NK_SUCCESS;
   case NK_OP_GATHER:
     return gather(instr, frame);
+  case NK_OP_CUMULATIVE_SUM:
+  case NK_OP_ARGSORT:
+  case NK_OP_TAKE_ALONG:
+  case NK_OP_ADD_ALONG:
+    return nk_rowwise_execute(instr, frame);
   case NK_OP_CONVERT: {
     const nk_buffer *buffers = frame->program->buffers;
     convert(buffers[instr->in[0]].dtype, in[0], buffers[target].dtype, out[0],

@@ -88,6 +88,11 @@ typedef struct nk_ewise_code {
   /* An index outside of [0, entries) ends the run with NK_INVALID_ARGUMENT; table and indices may have lanes or not. */ \
   X(NK_OP_GATHER, "gather")                /* u.gather: in0 table [entries, width], in1 i32 indices -> out0         */ \
   X(NK_OP_SCATTER_ADD, "scatterAdd")       /* u.gather: in0 rows [n, width], in1 i32 indices -> out0 [entries, width] (acc) */ \
+  /* Along the last axis; an index outside of its row ends the run with NK_INVALID_ARGUMENT. */ \
+  X(NK_OP_CUMULATIVE_SUM, "cumulativeSum") /* u.rowwise: in0 [rows, n] -> out0                                      */ \
+  X(NK_OP_ARGSORT, "argsort")              /* u.rowwise: in0 [rows, n] -> out0 i32 [rows, n]                        */ \
+  X(NK_OP_TAKE_ALONG, "takeAlong")         /* u.rowwise: in0 [rows, entries], in1 i32 [rows, n] -> out0 [rows, n]   */ \
+  X(NK_OP_ADD_ALONG, "addAlong")           /* u.rowwise: in0 [rows, n], in1 i32 [rows, n] -> out0 [rows, entries]   */ \
   X(NK_OP_RANDOM, "random")                /* u.random: in0 key (two i32) -> out0                                   */ \
   X(NK_OP_CONVERT, "convert")              /* in0 -> out0, between dtypes, contiguous; u.convert.count per lane     */ \
   /* Dense linear algebra on every matrix of a batch: u.matrix; see nk_matrix.                                      */ \
@@ -162,6 +167,7 @@ typedef struct nk_instr {
     struct { int64_t images_per_lane, positions, channels, groups; double eps; } norm;
     struct { int64_t rows_per_lane, classes; } softmax;
     struct { int64_t rows_per_lane, width, entries; } gather;
+    struct { int64_t rows_per_lane, n, entries; int32_t backward; } rowwise; // backward: from the end, or descending
     struct { int32_t normal; int64_t count; } random;                    // count per lane; index = lane*count + i
     struct { int64_t count; } convert;                                   // per lane
     const nk_ode *ode;

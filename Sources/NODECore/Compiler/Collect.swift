@@ -123,6 +123,8 @@ struct Collector {
       return ir.emit(.gather, packedRows(x, name), [type], name: name)
     case .scatterAdd:
       return ir.emit(.scatterAdd, packedRows(x, name), [type], name: name)
+    case .rowwise(let operation):
+      return ir.emit(.rowwise(operation), packedRows(x, name), [type], name: name)
     case .matmul(let transposeA, let transposeB):
       return [matmul(x[0], x[1], transposeA, transposeB, type)]
     case .matrix(let operation):
@@ -150,6 +152,7 @@ struct Collector {
     case .random(let distribution, _, _):
       return ir.emit(.random(distribution), packedRows(x, name), [type], name: name)
     case .structured(let operation):
+      if operation is CustomDerivative { return Array(x[..<node.types.count]) }
       guard let solve = operation as? any SolveLowerable else {
         preconditionFailure("\(operation.name): the compiler has no lowering for this operation")
       }

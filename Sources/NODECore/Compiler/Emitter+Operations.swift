@@ -57,6 +57,15 @@ extension Emitter {
         .scatterAdd(
           x: rows(x[0]), indices: rows(x[1]), out: target(out), rowsPerLane: shape(1).count / lanes,
           width: width, entries: type.shape[0]), dtype)
+    case .rowwise(let operation):
+      let x0 = shape(0), extent = x0[x0.rank - 1]
+      // Rows have the extent of the indices where there are some.
+      let n = x.count > 1 ? shape(1)[x0.rank - 1] : extent
+      append(
+        .rowwise(
+          operation, x: rows(x[0]), indices: x.count > 1 ? rows(x[1]) : nil, out: target(out),
+          rowsPerLane: x0.dimensions.dropLast().reduce(1, *) / lanes, n: n,
+          entries: operation == .takeAlong ? extent : type.shape[x0.rank - 1]), ir[x[0]].type.dtype)
     case .pack(let layout, let k, let n):
       append(.pack(layout, x: whole(x[0]), out: whole(out), k: k, n: n), dtype)
     case .matmul(let k, let n, let hasBias, let activation):

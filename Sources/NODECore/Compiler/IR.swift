@@ -19,6 +19,7 @@ enum Opcode: Hashable {
   case reduce(Reduction, axes: Range<Int>)
   case gather
   case scatterAdd
+  case rowwise(RowOperation)
   case pack(PackLayout, k: Int, n: Int)
   /// Operands a [rows, k], packed, and the bias where it has one.
   case matmul(k: Int, n: Int, bias: Bool, activation: Elementwise?)

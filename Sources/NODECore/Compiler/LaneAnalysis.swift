@@ -195,6 +195,8 @@ extension IRInstruction {
       return hasRows && shape.rank > 2 ? .lanes : nil
     case .matrix:
       return hasRows && isBatch(ir) ? .lanes : nil
+    case .rowwise:
+      return hasRows && shape.rank > 1 ? .lanes : nil
     case .fused(let operation):
       switch operation {
       case .softmaxCrossEntropy, .softmaxCrossEntropyGradient:

@@ -110,7 +110,8 @@ extension IR {
       return 2 * images * g.outputHeight * g.outputWidth * g.outputChannels * g.taps * g.inputChannels
     case .fused: return 8 * self[instruction.operands[0]].count
     case .reduce: return self[instruction.operands[0]].count
-    case .convert, .copy, .fill, .pad, .concatenate, .assemble, .gather, .scatterAdd, .pack, .random, .solve,
+    case .convert, .copy, .fill, .pad, .concatenate, .assemble, .gather, .scatterAdd, .rowwise, .pack,
+      .random, .solve,
       .accumulate,
       .laneToWhole, .wholeToLane:
       return out.count

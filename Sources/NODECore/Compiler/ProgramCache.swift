@@ -100,6 +100,7 @@ enum OperationKey: Hashable {
   case concatenate(Int)
   case reduce(Reduction, [Int])
   case scatterAdd(Int)
+  case rowwise(RowOperation)
   case matmul(Bool, Bool)
   case matrix(MatrixOperation)
   case conv2d(Convolution), conv2dInputGradient(Convolution), conv2dFilterGradient(Convolution)
@@ -127,6 +128,7 @@ enum OperationKey: Hashable {
     case .reduce(let reduction, let axes): self = .reduce(reduction, axes)
     case .gather: self = .gather
     case .scatterAdd(let entries): self = .scatterAdd(entries)
+    case .rowwise(let operation): self = .rowwise(operation)
     case .matmul(let a, let b): self = .matmul(a, b)
     case .matrix(let operation): self = .matrix(operation)
     case .conv2d(let g): self = .conv2d(g)

@@ -116,7 +116,8 @@ struct SolverAnalysis {
       return false
     }
     switch instruction.opcode {
-    case .elementwise(.neg), .convert, .copy, .pad, .accumulate, .reduce(.sum, _), .pack:
+    case .elementwise(.neg), .convert, .copy, .pad, .accumulate, .reduce(.sum, _), .pack,
+      .rowwise(.cumulativeSum):
       return true
     case .elementwise(.add), .elementwise(.subtract):
       return isPartial.indices.allSatisfy { isPartial[$0] || isZero($0) }
@@ -132,7 +133,7 @@ struct SolverAnalysis {
       return !isPartial[1]
     case .elementwise(.select):
       return !isPartial[0] && [1, 2].allSatisfy { isPartial[$0] || isZero($0) }
-    case .gather, .scatterAdd:
+    case .gather, .scatterAdd, .rowwise(.takeAlong), .rowwise(.addAlong):
       return !isPartial[1]
     default:
       return false

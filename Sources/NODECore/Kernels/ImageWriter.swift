@@ -156,6 +156,16 @@ struct ImageWriter {
     case .scatterAdd(let x, let indices, let out, let rows, let width, let entries):
       (i.in.0, i.in.1, i.out.0) = (id(x), id(indices), id(out))
       i.u.gather = .init(rows_per_lane: Int64(rows), width: Int64(width), entries: Int64(entries))
+    case .rowwise(let operation, let x, let indices, let out, let rows, let n, let entries):
+      (i.in.0, i.in.1, i.out.0) = (id(x), id(indices), id(out))
+      let backward =
+        switch operation {
+        case .cumulativeSum(let backward): backward
+        case .argsort(let descending): descending
+        case .takeAlong, .addAlong: false
+        }
+      i.u.rowwise = .init(
+        rows_per_lane: Int64(rows), n: Int64(n), entries: Int64(entries), backward: backward ? 1 : 0)
     case .random(let key, let out, let normal, let count):
       (i.in.0, i.out.0) = (id(key), id(out))
       i.u.random = .init(normal: normal ? 1 : 0, count: Int64(count))

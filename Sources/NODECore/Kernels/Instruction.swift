@@ -63,6 +63,9 @@ package enum Kernel: Sendable {
   case gather(table: BufferID, indices: BufferID, out: BufferID, rowsPerLane: Int, width: Int, entries: Int)
   /// x [rows, width], indices [rows] -> out [entries, width] (acc).
   case scatterAdd(x: BufferID, indices: BufferID, out: BufferID, rowsPerLane: Int, width: Int, entries: Int)
+  /// Rows of n elements in x (takeAlong: of `entries`) and of indices; see RowOperation.
+  case rowwise(
+    RowOperation, x: BufferID, indices: BufferID?, out: BufferID, rowsPerLane: Int, n: Int, entries: Int)
   case random(key: BufferID, out: BufferID, normal: Bool, count: Int)
   /// Between the buffers' element types.
   case convert(x: BufferID, out: BufferID, count: Int)

@@ -137,6 +137,15 @@ extension Instruction {
       rows("x", x, .read, perLane * width)
       integers("indices", indices, perLane)
       whole("output", out, .accumulate, entries * width)
+    case .rowwise(let operation, let x, let indices, let out, let perLane, let n, let entries):
+      rows("x", x, .read, perLane * (operation == .takeAlong ? entries : n))
+      if let indices { integers("indices", indices, perLane * n) }
+      switch operation {
+      case .argsort:
+        add("output", out, .write, bytes: perLane * n * 4, perLane: true, .int32)
+      case .cumulativeSum, .takeAlong: rows("output", out, .write, perLane * n)
+      case .addAlong: rows("output", out, .write, perLane * entries)
+      }
     case .random(let key, let out, _, let count):
       add("key", key, .read, bytes: 8, perLane: false, .int32)
       rows("output", out, .write, count)

@@ -44,6 +44,10 @@ extension Kernel {
     case .softmaxCrossEntropyGradient: .NK_OP_SOFTMAX_XENT_GRADIENT
     case .gather: .NK_OP_GATHER
     case .scatterAdd: .NK_OP_SCATTER_ADD
+    case .rowwise(.cumulativeSum, _, _, _, _, _, _): .NK_OP_CUMULATIVE_SUM
+    case .rowwise(.argsort, _, _, _, _, _, _): .NK_OP_ARGSORT
+    case .rowwise(.takeAlong, _, _, _, _, _, _): .NK_OP_TAKE_ALONG
+    case .rowwise(.addAlong, _, _, _, _, _, _): .NK_OP_ADD_ALONG
     case .random: .NK_OP_RANDOM
     case .convert: .NK_OP_CONVERT
     case .solve: .NK_OP_ODE

@@ -100,6 +100,13 @@ extension Kernel {
       .softmaxCrossEntropyGradient(_, _, _, _, let rows, let classes):
       // Maximum, difference, exponential, sum (or quotient).
       return rows * classes * (3 + Elementwise.exp.flops)
+    case .rowwise(let operation, _, _, _, let rows, let n, _):
+      // Sorting counts as the comparisons of a merge sort.
+      switch operation {
+      case .takeAlong: return 0
+      case .cumulativeSum, .addAlong: return rows * n
+      case .argsort: return rows * n * (Int.bitWidth - max(n, 1).leadingZeroBitCount)
+      }
     case .scatterAdd(_, _, _, let rows, let width, _):
       return rows * width
     }

@@ -49,7 +49,7 @@ extension Graph {
       case .stopGradient, .splat, .constant: return operands[0]
       default: return nil
       }
-    case .input, .constant, .splat, .identity, .gather, .scatterAdd, .matmul, .matrix, .conv2d,
+    case .input, .constant, .splat, .identity, .gather, .scatterAdd, .rowwise, .matmul, .matrix, .conv2d,
       .conv2dInputGradient,
       .conv2dFilterGradient, .fused, .random, .structured:
       return nil

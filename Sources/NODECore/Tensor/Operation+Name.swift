@@ -20,6 +20,7 @@ extension Operation {
     case .reduce(.max, _): "max"
     case .gather: "gather"
     case .scatterAdd: "scatterAdd"
+    case .rowwise(let operation): operation.name
     case .matmul: "matmul"
     case .matrix(let operation): operation.name
     case .conv2d: "conv2d"

@@ -33,6 +33,8 @@ extension Operation {
       let rows = operands[0].shape.dimensions, indices = operands[1].shape.dimensions
       check(entries >= 0 && rows.starts(with: indices), "rows must lead with the shape of the indices")
       return [TensorType(operands[0].dtype, Shape([entries] + rows.dropFirst(indices.count)))]
+    case .rowwise(let operation):
+      return [rowwiseType(check, operation)]
     case .matmul(let transposeA, let transposeB):
       return [matmulType(check, transposeA, transposeB)]
     case .matrix(let operation):
@@ -115,6 +117,30 @@ extension Operation {
       return TensorType(dtype, Shape(x.dimensions.indices.filter { !axes.contains($0) }.map { x[$0] }))
     default:
       fatalError("\(name): not a structural operation")
+    }
+  }
+
+  private func rowwiseType(_ check: OperandCheck, _ operation: RowOperation) -> TensorType {
+    let x = check.operands[0].shape
+    check(x.rank >= 1, "needs an axis")
+    check(x.dimensions[x.rank - 1] <= Int(Int32.max), "rows are longer than int32 counts")
+    switch operation {
+    case .cumulativeSum, .argsort:
+      check.count(1)
+      check.floating()
+      if case .argsort = operation { return TensorType(.int32, x) }
+      return check.operands[0]
+    case .takeAlong, .addAlong:
+      check.count(2)
+      check.integer(1)
+      let indices = check.operands[1].shape
+      check(indices.dimensions.dropLast() == x.dimensions.dropLast(), "rows and indices lead with one shape")
+      guard case .addAlong(let entries) = operation else {
+        return TensorType(check.operands[0].dtype, indices)
+      }
+      check(check.operands[0].dtype.isFloating, "integers have no arithmetic; convert them first")
+      check(indices == x && entries >= 0, "needs an index for every element")
+      return TensorType(check.operands[0].dtype, Shape(x.dimensions.dropLast() + [entries]))
     }
   }
 

@@ -42,6 +42,9 @@ package enum Operation: Sendable {
   /// Operands rows [n..., rest...], indices int32 [n...] -> [entries, rest...]; duplicates add. The transpose of gather.
   case scatterAdd(entries: Int)
 
+  /// Along the last axis: running sums, sorting, elements by index.
+  case rowwise(RowOperation)
+
   // Linear algebra
   /// Batch axes lead and are equal. a: [b..., m, k] ([b..., k, m] when transposed), b: [b..., k, n] ([b..., n, k]).
   /// Either operand may also be a plain matrix (rank 2) under a batched other one: it is then shared by the batch.

@@ -89,14 +89,29 @@ extension Tensor {
     return concatenated(tensors.map { $0.expandingShape(at: axis) }, axis: axis)
   }
 
-  /// Rows of this table [entries, rest...] at `indices` [n...]: [n..., rest...]. An index outside of 0..<entries is an
-  /// error of the caller; its row is not specified.
-  public func gather(at indices: Tensor<Int32>) -> Tensor {
-    Tensor(Graph.one(.gather, [value, indices.value]))
+  /// Rows of this table at `indices` [n...]; of [entries, rest...] they are [n..., rest...]. The entries are along `axis`,
+  /// whose place the axes of the indices take. An index outside of 0..<entries is an error of the caller: the evaluation
+  /// fails.
+  public func gather(at indices: Tensor<Int32>, axis: Int = 0) -> Tensor {
+    let axis = shape.normalized(axis: axis, "gather")
+    let table = value.permuted(to: [axis] + (0..<rank).filter { $0 != axis })
+    let rows = Graph.one(.gather, [table, indices.value])
+    let n = indices.rank
+    let order = Array(n..<n + axis) + Array(0..<n) + Array(n + axis..<n + rank - 1)
+    return Tensor(rows.permuted(to: order))
   }
 
-  /// The transpose of `gather`: rows [n..., rest...] added up at `indices` [n...] in a table [entries, rest...].
-  public func scatterAdded(at indices: Tensor<Int32>, entries: Int) -> Tensor {
-    Tensor(Graph.one(.scatterAdd(entries: entries), [value, indices.value]))
+  /// The transpose of `gather`: rows [n..., rest...] added up at `indices` [n...] in a table [entries, rest...]. The entries
+  /// are along axis `axis` of the table, in whose place these rows have the axes of the indices.
+  public func scatterAdded(at indices: Tensor<Int32>, entries: Int, axis: Int = 0) -> Tensor {
+    let n = indices.rank
+    let front = axis < 0 ? axis + rank - n + 1 : axis
+    require(
+      front >= 0 && front + n <= rank, "scatterAdd: axis \(axis) of rows \(shape) at indices \(indices.shape)"
+    )
+    let leading = Array(front..<front + n)
+    let rows = value.permuted(to: leading + (0..<rank).filter { !leading.contains($0) })
+    let table = Graph.one(.scatterAdd(entries: entries), [rows, indices.value])
+    return Tensor(table.permuted(to: Array(1..<front + 1) + [0] + Array(front + 1..<rank - n + 1)))
   }
 }

@@ -96,7 +96,7 @@ func difference(_ a: [Double], _ b: [Double]) -> Double {
     }
     let structure = [
       "broadcast", "reshape", "permute", "slice", "pad", "reverse", "concatenate", "reduce", "gather",
-      "scatterAdd",
+      "scatterAdd", "cumulativeSum", "argsort", "takeAlong", "addAlong",
       "matmul", "conv2d", "conv2dInputGradient", "conv2dFilterGradient", "groupNorm", "groupNormGradient",
       "softmaxCrossEntropy", "softmaxCrossEntropyGradient", "pool2d", "pool2dGradient", "random", "convert",
       "solve", "determinant", "cholesky", "triangularSolve", "qr", "symmetricEigen",

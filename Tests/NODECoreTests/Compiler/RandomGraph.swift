@@ -3,7 +3,8 @@ import NODECore
 /// SplitMix64: the tests' own source of numbers, the same on every machine.
 struct SplitMix: RandomNumberGenerator {
   private var state: UInt64
-  init(seed: Int) { state = UInt64(bitPattern: Int64(seed)) &* 0x9E37_79B9_7F4A_7C15 &+ 1 }
+  /// By another factor than the step's: the streams of successive seeds would be one stream, shifted by one.
+  init(seed: Int) { state = (UInt64(bitPattern: Int64(seed)) &+ 1) &* 0xD134_2543_DE82_EF95 }
 
   mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
@@ -82,7 +83,7 @@ struct RandomGraph {
     let dtype = dtype
     guard let x = pick({ $0.dtype == dtype && $0.shape.count <= 4096 }) else { return }
     let rank = x.shape.rank
-    switch chance(24) {
+    switch chance(25) {
     case 0...4: elementwise(x)
     case 5:
       guard rank < 4 else { return }
@@ -147,6 +148,7 @@ struct RandomGraph {
       let shape: Shape = Bool.random(using: &generator) ? [lanes, 6] : [6]
       let distribution: RandomDistribution = Bool.random(using: &generator) ? .uniform : .normal
       add("random", [Graph.one(.random(distribution, shape, dtype), [key])])
+    case 23: rowwise(x)
     default:
       let other: DType = dtype == .float32 ? .float64 : .float32
       // Through the other type and back; the interpreter does not round, so only what is exact takes part.
@@ -175,6 +177,26 @@ struct RandomGraph {
     var operands = [x]
     while operands.count < operation.arity { operands.append(pick { $0.type == x.type } ?? x) }
     add(operation.name, [Graph.one(.elementwise(operation), operands)])
+  }
+
+  private mutating func rowwise(_ x: Value) {
+    let flag = Bool.random(using: &generator)
+    // Sorted are inputs: near ties of computed values would be decided by rounding.
+    let order = Graph.one(.rowwise(.argsort(descending: flag)), [inputs[chance(2)]])
+    switch chance(3) {
+    case 0:
+      guard x.shape.rank > 0 else { return }
+      add("cumulativeSum", [Graph.one(.rowwise(.cumulativeSum(backward: flag)), [x])])
+    case 1:
+      let dtype = dtype, lanes = lanes
+      guard let x = pick({ $0.dtype == dtype && $0.shape == [lanes, 6] }) else { return }
+      add("takeAlong", [Graph.one(.rowwise(.takeAlong), [x, order])])
+    default:
+      let dtype = dtype, lanes = lanes
+      guard let x = pick({ $0.dtype == dtype && $0.shape == [lanes, 6] }) else { return }
+      add("addAlong", [Graph.one(.rowwise(.addAlong(entries: 7)), [x, order])])
+    }
+    add("argsort", [order])
   }
 
   private mutating func product(_ x: Value) {

@@ -86,6 +86,7 @@ struct Interpreter {
         for column in 0..<width { table[Int(entry) * width + column] += x[0][row * width + column] }
       }
       return [table]
+    case .rowwise(let operation): return [rowwise(operation, x, types[0].shape, shape)]
     case .matmul(let transposeA, let transposeB):
       return [matmul(x, types.map(\.shape), shape, transposeA, transposeB)]
     case .matrix(let operation): return NaiveMatrices.evaluate(operation, x, types, node.types)
@@ -118,6 +119,8 @@ struct Interpreter {
     case .softplus: return (a > 0 ? a : a.isNaN ? a : 0) + Foundation.log1p(Foundation.exp(-a.magnitude))
     case .sin: return Foundation.sin(a)
     case .cos: return Foundation.cos(a)
+    case .atan: return Foundation.atan(a)
+    case .erf: return Foundation.erf(a)
     case .relu: return a > 0 || a.isNaN ? a : 0
     case .floor: return a.rounded(.down)
     case .dtanh: return 1 - a * a
@@ -175,6 +178,34 @@ struct Interpreter {
       switch reduction {
       case .sum: return elements.reduce(0, +)
       case .max: return elements.reduce(-.infinity) { Interpreter.elementwise(.maximum, [$0, $1]) }
+      }
+    }
+  }
+
+  private func rowwise(_ operation: RowOperation, _ x: [[Double]], _ from: Shape, _ to: Shape) -> [Double] {
+    let n = from.dimensions.last!, rows = from.dimensions.dropLast().reduce(1, *), m = to.dimensions.last!
+    return (0..<rows).flatMap { row -> [Double] in
+      let elements = Array(x[0][row * n..<(row + 1) * n])
+      switch operation {
+      case .cumulativeSum(let backward):
+        return (0..<n).map { elements[backward ? $0..<n : 0..<$0 + 1].reduce(0, +) }
+      case .argsort(let descending):
+        func isSmaller(_ a: Double, _ b: Double) -> Bool { b.isNaN ? !a.isNaN : a < b }
+        // Insertion keeps the order of equal ones.
+        var order: [Int] = []
+        for i in 0..<n {
+          let place = order.firstIndex { j in
+            descending ? isSmaller(elements[j], elements[i]) : isSmaller(elements[i], elements[j])
+          }
+          order.insert(i, at: place ?? order.count)
+        }
+        return order.map { Double($0) }
+      case .takeAlong:
+        return x[1][row * m..<(row + 1) * m].map { elements[Int($0)] }
+      case .addAlong:
+        var sums = Array(repeating: 0.0, count: m)
+        for (element, index) in zip(elements, x[1][row * n..<(row + 1) * n]) { sums[Int(index)] += element }
+        return sums
       }
     }
   }

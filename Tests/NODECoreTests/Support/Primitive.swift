@@ -7,6 +7,7 @@ enum Primitive: String, CaseIterable, Sendable {
     slice, pad
   case reverse, concatenate, sum, maximum, gather, scatterAdd, matmul, conv2d, conv2dInputGradient,
     conv2dFilterGradient
+  case cumulativeSum, argsort, takeAlong, addAlong
   case groupNorm, groupNormGradient, softmaxCrossEntropy, softmaxCrossEntropyGradient, pool2d, pool2dGradient
   case luFactors, luSolve, luDeterminant, cholesky, triangularSolve, qr, symmetricEigen
   case random, structured
@@ -32,6 +33,10 @@ enum Primitive: String, CaseIterable, Sendable {
       case .reduce(.max, _): .maximum
       case .gather: .gather
       case .scatterAdd: .scatterAdd
+      case .rowwise(.cumulativeSum): .cumulativeSum
+      case .rowwise(.argsort): .argsort
+      case .rowwise(.takeAlong): .takeAlong
+      case .rowwise(.addAlong): .addAlong
       case .matmul: .matmul
       case .matrix(.luFactors): .luFactors
       case .matrix(.luSolve): .luSolve
@@ -98,6 +103,24 @@ enum Primitive: String, CaseIterable, Sendable {
     case .scatterAdd:
       let indices = Value.labels([2, 0, 2], [3])
       return [one("", [[3, 2]]) { x in Graph.one(.scatterAdd(entries: 4), [x[0], indices]) }]
+    case .cumulativeSum:
+      return [false, true].map { backward in
+        one("backward \(backward)", [[2, 5]]) { x in
+          Graph.one(.rowwise(.cumulativeSum(backward: backward)), x)
+        }
+      }
+    case .argsort:
+      return [false, true].map { descending in
+        one("descending \(descending)", [[2, 5]]) { x in
+          x[0] * Graph.one(.rowwise(.argsort(descending: descending)), x).converted(to: .float64)
+        }
+      }
+    case .takeAlong:
+      let indices = Value.labels([2, 0, 2, 1, 1, 0, 1, 2], [2, 4])
+      return [one("", [[2, 3]]) { x in Graph.one(.rowwise(.takeAlong), [x[0], indices]) }]
+    case .addAlong:
+      let indices = Value.labels([2, 0, 2, 1, 1, 3], [2, 3])
+      return [one("", [[2, 3]]) { x in Graph.one(.rowwise(.addAlong(entries: 4)), [x[0], indices]) }]
     case .matmul: return matmulCases
     case .conv2d, .conv2dInputGradient, .conv2dFilterGradient: return convolutionCases
     case .luFactors, .luSolve, .luDeterminant, .cholesky, .triangularSolve, .qr, .symmetricEigen:

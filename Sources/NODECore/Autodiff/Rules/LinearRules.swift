@@ -2,7 +2,7 @@
 // cotangents through its transpose.
 
 extension Operation {
-  /// The transpose of a linear operation of one differentiable operand (`.gather` and `.scatterAdd` have indices besides):
+  /// The transpose of a linear operation of one differentiable operand (those that gather and scatter have indices besides):
   /// the operand's cotangent from the result's.
   func transposed(_ cotangent: Value, _ operands: [Value]) -> Value {
     let x = operands[0].type
@@ -40,6 +40,12 @@ extension Operation {
       return Graph.one(.scatterAdd(entries: x.shape[0]), [cotangent, operands[1]])
     case .scatterAdd:
       return Graph.one(.gather, [cotangent, operands[1]])
+    case .rowwise(.cumulativeSum(let backward)):
+      return Graph.one(.rowwise(.cumulativeSum(backward: !backward)), [cotangent])
+    case .rowwise(.takeAlong):
+      return Graph.one(.rowwise(.addAlong(entries: x.shape[x.shape.rank - 1])), [cotangent, operands[1]])
+    case .rowwise(.addAlong):
+      return Graph.one(.rowwise(.takeAlong), [cotangent, operands[1]])
     default:
       fatalError("\(name): not a linear operation of one operand")
     }

@@ -25,7 +25,11 @@ extension Operation {
     case .concatenate:
       if tangents.allSatisfy({ $0 == nil }) { return [nil] }
       return [Graph.one(self, zip(operands, tangents).map { $1 ?? $0.splat(0) })]
-    case .gather, .scatterAdd:
+    case .rowwise(.argsort):
+      return [nil]
+    case .rowwise(.cumulativeSum):
+      return [tangents[0].map { Graph.one(self, [$0]) }]
+    case .gather, .scatterAdd, .rowwise(.takeAlong), .rowwise(.addAlong):
       return [tangents[0].map { Graph.one(self, [$0, operands[1]]) }]
     case .matmul, .conv2d, .conv2dInputGradient, .conv2dFilterGradient:
       return [
@@ -73,7 +77,11 @@ extension Operation {
       return [cotangent.spread(along: axes, to: operands[0].shape) * shares]
     case .concatenate(let axis):
       return pieces(cotangent, operands, axis: axis)
-    case .gather, .scatterAdd:
+    case .rowwise(.argsort):
+      return [nil]
+    case .rowwise(.cumulativeSum):
+      return [transposed(cotangent, operands)]
+    case .gather, .scatterAdd, .rowwise(.takeAlong), .rowwise(.addAlong):
       return [transposed(cotangent, operands), nil]
     case .matmul, .conv2d, .conv2dInputGradient, .conv2dFilterGradient:
       return [0, 1].map { wanted[$0] ? bilinearTransposed($0, operands, cotangent) : nil }
