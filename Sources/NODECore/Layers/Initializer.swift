@@ -3,9 +3,16 @@ import Foundation
 /// How a parameter starts. Drawn from a key: the same key gives the same parameter on every machine.
 public enum Initializer: Sendable, Hashable {
   case zeros
+  case ones
   case constant(Double)
   case uniform(Range<Double>)
   case normal(mean: Double = 0, standardDeviation: Double)
+  /// Normal, restricted to a range of values (not of multiples of the deviation): PyTorch's trunc_normal_.
+  case truncatedNormal(mean: Double = 0, standardDeviation: Double = 1, in: ClosedRange<Double> = -2...2)
+  /// Uniform with variance 1 / fanIn (LeCun et al. 1998, section 4.6).
+  case lecunUniform
+  /// Normal with variance 1 / fanIn.
+  case lecunNormal
   /// Uniform with variance 2 gain^2 / (fanIn + fanOut) (Glorot, Bengio 2010, eq. 16).
   case xavierUniform(gain: Double = 1)
   /// Normal with variance 2 gain^2 / (fanIn + fanOut).
@@ -40,9 +47,16 @@ public enum Initializer: Sendable, Hashable {
     let fanIn = Double(fanIn), fanOut = Double(fanOut)
     switch self {
     case .zeros: return .zeros(shape)
+    case .ones: return .ones(shape)
     case .constant(let value): return Tensor(repeating: Scalar(value), shape: shape)
     case .uniform(let range): return uniform(range)
     case .normal(let mean, let deviation): return normal(mean, deviation)
+    case .truncatedNormal(let mean, let deviation, let range):
+      let truncated = TruncatedNormal(mean: mean, deviation: deviation, range: range)
+      let unit: [Double] = RandomStream.draw(normal: false, key.hostWords, count: shape.count)
+      return Tensor(unit.map { Scalar(truncated($0)) }, shape: shape)
+    case .lecunUniform: return symmetric((3 / fanIn).squareRoot())
+    case .lecunNormal: return normal(0, 1 / fanIn.squareRoot())
     case .xavierUniform(let gain): return symmetric(gain * (6 / (fanIn + fanOut)).squareRoot())
     case .xavierNormal(let gain): return normal(0, gain * (2 / (fanIn + fanOut)).squareRoot())
     case .kaimingUniform(let gain): return symmetric(gain * (3 / fanIn).squareRoot())

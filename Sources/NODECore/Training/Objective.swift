@@ -2,6 +2,8 @@
 public struct Objective<Scalar: FloatingScalar> {
   public var loss: Tensor<Scalar>
   public var metrics: [(name: String, value: Tensor<Scalar>)]
+  /// The model's parameters as the objective leaves them; nil: as they were.
+  package var successors: [Value]?
 
   /// - Parameters:
   ///   - loss: scalar.
@@ -14,6 +16,16 @@ public struct Objective<Scalar: FloatingScalar> {
     }
     self.loss = loss
     self.metrics = metrics.map { ($0.key, $0.value) }
+  }
+
+  /// An objective that changed the model it was given: parameters that it replaced (running statistics of a `BatchNorm`) go
+  /// into the next step as they are, and only the others are the optimizer's.
+  /// - Parameter model: the model that the objective was called with, after its changes.
+  public init(
+    loss: Tensor<Scalar>, metrics: KeyValuePairs<String, Tensor<Scalar>> = [:], model: some Module
+  ) {
+    self.init(loss: loss, metrics: metrics)
+    successors = model.parameterValues
   }
 }
 

@@ -17,10 +17,3 @@ public protocol Optimizer: Sendable {
     parameters: Tensor<S>, gradient: Tensor<S>, state: [Tensor<S>], learningRate: Tensor<S>, step: Tensor<S>
   ) -> (parameters: Tensor<S>, state: [Tensor<S>])
 }
-
-/// The gradient scaled down so that its Euclidean norm is at most `maximum` (Pascanu et al. 2013, algorithm
-/// 1).
-package func clipped<S: FloatingScalar>(_ gradient: Tensor<S>, norm: Tensor<S>, maximum: Double) -> Tensor<S>
-{
-  gradient * minimum(Tensor(S(1)), Tensor(S(maximum)) / norm)
-}

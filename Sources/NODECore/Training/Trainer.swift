@@ -106,17 +106,7 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
 
   /// The model with its present parameters. Setting it keeps the optimizer's state.
   public var model: Model {
-    get {
-      let bytes = MemoryLayout<Scalar>.stride
-      return template.replacingParameters(
-        layout.entries.map { entry in
-          let type = TensorType(Scalar.dtype, entry.shape)
-          let source = memory.parameterAddress + entry.offset * bytes
-          return Graph.constant(
-            Storage(byteCount: type.byteCount) { $0.copyMemory(from: source, byteCount: type.byteCount) },
-            type)
-        })
-    }
+    get { model(from: 0) }
     set {
       makeUnique()
       for (entry, value) in zip(layout.entries, newValue.parameterValues) {
@@ -127,6 +117,25 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
         (memory.vector(0) + entry.offset).update(from: scalars, count: scalars.count)
       }
     }
+  }
+
+  /// The model with the moving average of its parameters, where the optimizer keeps one (`optimizer.averaged(decay:)`); nil
+  /// where it does not. Before the first step it is the model.
+  public var averagedModel: Model? {
+    guard let index = optimizer.stateNames.firstIndex(of: averageName) else { return nil }
+    return stepCount == 0 ? model : model(from: 1 + index)
+  }
+
+  /// The model with the numbers of one vector of the memory.
+  private func model(from vector: Int) -> Model {
+    let source = UnsafeRawPointer(memory.vector(vector)), bytes = MemoryLayout<Scalar>.stride
+    return template.replacingParameters(
+      layout.entries.map { entry in
+        let type = TensorType(Scalar.dtype, entry.shape)
+        let start = source + entry.offset * bytes
+        return Graph.constant(
+          Storage(byteCount: type.byteCount) { $0.copyMemory(from: start, byteCount: type.byteCount) }, type)
+      })
   }
 
   /// The compiled step for batches like this, to print or to ask for its memory; compiles it if need be.
@@ -235,10 +244,22 @@ extension Trainer {
     require(
       updated.state.count == state.count,
       "Trainer: \(optimizer.name) returned \(updated.state.count) state vectors")
+    let next = successors(of: updated.parameters.value, symbols, objective.successors)
     return TracedStep(
       inputs: [parameters] + state + [rate, step, key],
-      updated: [updated.parameters.value] + updated.state.map(\.value),
+      updated: [next] + updated.state.map(\.value),
       objective: objective, gradientNorm: norm.value)
+  }
+
+  /// The optimizer's parameters, but for those that the objective replaced.
+  private func successors(of updated: Value, _ symbols: [Value], _ replaced: [Value]?) -> Value {
+    guard let replaced, replaced != symbols else { return updated }
+    require(
+      replaced.map(\.type) == symbols.map(\.type),
+      "Trainer: the objective's model has other parameters than the trainer's \(architecture)")
+    let pieces = layout.unflatten(updated)
+    return layout.flatten(
+      symbols.indices.map { replaced[$0] == symbols[$0] ? pieces[$0] : replaced[$0].stoppingGradient })
   }
 
   private mutating func evaluate(

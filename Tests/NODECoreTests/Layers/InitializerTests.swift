@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import NODECore
@@ -14,7 +15,12 @@ import Testing
     (.uniform(-1..<3), 1, 4.0 / 3), (.normal(mean: 2, standardDeviation: 0.5), 2, 0.25),
     (.xavierUniform(gain: 1), 0, 0.004), (.xavierNormal(gain: 2), 0, 0.016),
     (.kaimingUniform(gain: 2), 0, 4.0 / 300), (.kaimingNormal(gain: 1), 0, 1.0 / 300), (.fanIn, 0, 1.0 / 900),
-    (.orthogonal(gain: 1), 0, 1.0 / 300),
+    (.orthogonal(gain: 1), 0, 1.0 / 300), (.lecunUniform, 0, 1.0 / 300), (.lecunNormal, 0, 1.0 / 300),
+    // Moments of the truncated normal distribution: with phi, Phi at the ends, 1 - 4 phi(2) / (Phi(2) - Phi(-2)).
+    (.truncatedNormal(), 0, 0.773741),
+    (.truncatedNormal(mean: 1, standardDeviation: 0.5, in: 0...2), 1, 0.193435),
+    // And from 4 to 5 standard deviations above the mean, where a plain inversion has no digits left.
+    (.truncatedNormal(in: 4...5), 4.216831, 0.038290),
   ]
 
   @Test(arguments: expected.indices)
@@ -27,7 +33,27 @@ import Testing
     #expect(abs(v / variance - 1) < 0.025)
   }
 
+  @Test func constants() {
+    for (initializer, number) in [(Initializer.ones, 1.0), (.zeros, 0), (.constant(-2.5), -2.5)] {
+      let tensor: Tensor<Double> = initializer([2, 3], fanIn: 2, fanOut: 3, key: RandomKey(seed: 1))
+      #expect(tensor.scalars == Array(repeating: number, count: 6))
+    }
+  }
+
+  /// The share of draws below x is the distribution function, everywhere (Kolmogorov's test at 1e-4).
+  @Test func truncatedNormalHasItsDistribution() {
+    let x = draw(.truncatedNormal(mean: 0.5, standardDeviation: 2, in: -1...4)).sorted()
+    func phi(_ x: Double) -> Double { erfc(-(x - 0.5) / 2 * 0.5.squareRoot()) / 2 }
+    let distance = x.indices.map { i in
+      abs((phi(x[i]) - phi(-1)) / (phi(4) - phi(-1)) - (Double(i) + 0.5) / Double(x.count))
+    }.max()!
+    #expect(distance * Double(x.count).squareRoot() < 2.23)
+    #expect(x.first! >= -1 && x.last! <= 4)
+  }
+
   @Test func boundsOfUniformOnes() {
+    #expect(draw(.truncatedNormal()).allSatisfy { (-2...2).contains($0) })
+    #expect(draw(.lecunUniform).allSatisfy { abs($0) <= (3 / 300.0).squareRoot() })
     #expect(draw(.fanIn).allSatisfy { abs($0) <= 1 / 300.0.squareRoot() })
     #expect(draw(.uniform(2..<3)).allSatisfy { (2..<3).contains($0) })
   }

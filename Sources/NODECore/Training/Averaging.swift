@@ -1,0 +1,36 @@
+/// An optimizer that also keeps an exponential moving average of the parameters it makes, as one more vector of its state:
+/// computed in the step's program, stored in checkpoints, read by `Trainer.averagedModel`.
+///
+/// After the first step the average is the parameters; from then on average += (1 - decay) (parameters - average), as in
+/// PyTorch's `AveragedModel` with `get_ema_multi_avg_fn`.
+public struct AveragingOptimizer<Base: Optimizer>: Optimizer {
+  public var base: Base
+  public var decay: Double
+
+  public var name: String { base.name + ", averaged" }
+  public var learningRate: Schedule { base.learningRate }
+  public var stateNames: [String] { base.stateNames + [averageName] }
+
+  public func update<S: FloatingScalar>(
+    parameters: Tensor<S>, gradient: Tensor<S>, state: [Tensor<S>], learningRate: Tensor<S>, step: Tensor<S>
+  ) -> (parameters: Tensor<S>, state: [Tensor<S>]) {
+    let updated = base.update(
+      parameters: parameters, gradient: gradient, state: Array(state.dropLast()), learningRate: learningRate,
+      step: step)
+    let average = state[state.count - 1]
+    let share = `where`(step .> Tensor(S(1)), Tensor(S(1 - decay)), Tensor(S(1)))
+    return (updated.parameters, updated.state + [average + (updated.parameters - average) * share])
+  }
+}
+
+/// Name of the average among an optimizer's vectors.
+let averageName = "average"
+
+extension Optimizer {
+  /// This optimizer with an exponential moving average of the parameters. A decay of 0.999 averages over about the last
+  /// thousand steps.
+  public func averaged(decay: Double) -> AveragingOptimizer<Self> {
+    require(decay >= 0 && decay < 1, "averaged: the decay must be in [0, 1), got \(decay)")
+    return AveragingOptimizer(base: self, decay: decay)
+  }
+}
