@@ -7,6 +7,10 @@ public struct Schedule: Sendable, Hashable, Codable {
     case constant
     case steps(boundaries: [Int], factor: Double)
     case cosine(steps: Int, end: Double)
+    case exponential(factor: Double, every: Int, end: Double)
+    case piecewise(boundaries: [Int], rates: [Double])
+    case interpolated(steps: [Int], rates: [Double])
+    case warmUpCosine(warmUp: Int, steps: Int, start: Double, end: Double)
     case oneCycle(steps: Int, warmUp: Double, startDivisor: Double, endDivisor: Double)
   }
 
@@ -25,6 +29,44 @@ public struct Schedule: Sendable, Hashable, Codable {
   /// eq. 5, one cycle).
   public static func cosine(_ rate: Double, steps: Int, end: Double = 0) -> Schedule {
     Schedule(peak: rate, shape: .cosine(steps: steps, end: end))
+  }
+
+  /// `rate` at step 0, multiplied by `factor` every `every` steps, in between too: rate factor^(step / every), but not
+  /// below `end`. With `every` 1 it is PyTorch's ExponentialLR.
+  public static func exponential(
+    _ rate: Double, factor: Double, every: Int = 1, end: Double = 0
+  ) -> Schedule {
+    require(factor > 0 && every > 0, "Schedule.exponential: factor \(factor) every \(every) steps")
+    return Schedule(peak: rate, shape: .exponential(factor: factor, every: every, end: end))
+  }
+
+  /// rates[0] before boundaries[0], then rates[1] from there on, and so on: one rate more than boundaries, which increase.
+  public static func piecewise(_ rates: [Double], at boundaries: [Int]) -> Schedule {
+    require(
+      rates.count == boundaries.count + 1 && zip(boundaries, boundaries.dropFirst()).allSatisfy { $0 < $1 },
+      "Schedule.piecewise: rates \(rates) at boundaries \(boundaries)")
+    return Schedule(peak: rates[0], shape: .piecewise(boundaries: boundaries, rates: rates))
+  }
+
+  /// Straight lines between rates at increasing steps; constant before the first and after the last.
+  public static func linear(_ points: (step: Int, rate: Double)...) -> Schedule {
+    let steps = points.map(\.step)
+    require(
+      !points.isEmpty && zip(steps, steps.dropFirst()).allSatisfy { $0 < $1 },
+      "Schedule.linear: points at steps \(steps) do not increase")
+    return Schedule(
+      peak: points[0].rate, shape: .interpolated(steps: steps, rates: points.map(\.rate)))
+  }
+
+  /// A straight line from `start` at step 0 to `rate` at step `warmUp`, then half a cosine down to `end` at step `steps`,
+  /// then constant (optax's warmup_cosine_decay_schedule).
+  public static func warmUpCosine(
+    _ rate: Double, warmUp: Int, steps: Int, start: Double = 0, end: Double = 0
+  ) -> Schedule {
+    require(
+      0 <= warmUp && warmUp < steps, "Schedule.warmUpCosine: warm-up of \(warmUp) among \(steps) steps")
+    return Schedule(
+      peak: rate, shape: .warmUpCosine(warmUp: warmUp, steps: steps, start: start, end: end))
   }
 
   /// Half a cosine up from rate / startDivisor to `rate` during the first `warmUp` of the steps, another down
@@ -59,6 +101,18 @@ public struct Schedule: Sendable, Hashable, Codable {
     case .constant: return peak
     case .steps(let boundaries, let factor):
       return boundaries.reduce(peak) { step >= $1 ? $0 * factor : $0 }
+    case .exponential(let factor, let every, let end):
+      return max(peak * Foundation.pow(factor, Double(step) / Double(every)), end)
+    case .piecewise(let boundaries, let rates):
+      return rates[boundaries.count { step >= $0 }]
+    case .interpolated(let steps, let rates):
+      guard let next = steps.firstIndex(where: { step < $0 }) else { return rates[rates.count - 1] }
+      if next == 0 { return rates[0] }
+      let share = Double(step - steps[next - 1]) / Double(steps[next] - steps[next - 1])
+      return rates[next - 1] + (rates[next] - rates[next - 1]) * share
+    case .warmUpCosine(let warmUp, let steps, let start, let end):
+      if step < warmUp { return start + (peak - start) * Double(step) / Double(warmUp) }
+      return anneal(peak, end, Double(step - warmUp) / Double(steps - warmUp))
     case .cosine(let steps, let end): return anneal(peak, end, Double(step) / Double(max(steps, 1)))
     case .oneCycle(let steps, let warmUp, let startDivisor, let endDivisor):
       let start = peak / startDivisor

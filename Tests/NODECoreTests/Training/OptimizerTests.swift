@@ -50,15 +50,22 @@ import Testing
     expectClose(run(Adam(learningRate: 0.05, weightDecay: decay, decoupled: decoupled), steps: 8), expected)
   }
 
-  @Test(arguments: [0.0, 0.9]) func rmsProp(_ momentum: Double) {
-    var p = 1.5, s = 0.0, v = 0.0
+  /// The text of torch.optim.RMSprop, its options in every combination.
+  @Test(arguments: [0.0, 0.9], [(0.0, false), (0.1, false), (0.0, true), (0.1, true)])
+  func rmsProp(_ momentum: Double, _ option: (decay: Double, centered: Bool)) {
+    var p = 1.5, s = 0.0, v = 0.0, mean = 0.0
     let expected = (0..<6).map { _ in
-      s = 0.99 * s + 0.01 * p * p
-      v = momentum * v + p / (s.squareRoot() + 1e-8)
+      let g = p + option.decay * p
+      s = 0.99 * s + 0.01 * g * g
+      mean = 0.99 * mean + 0.01 * g
+      let variance = option.centered ? s - mean * mean : s
+      v = momentum * v + g / (variance.squareRoot() + 1e-8)
       p -= 0.01 * v
       return p
     }
-    expectClose(run(RMSprop(learningRate: 0.01, momentum: momentum), steps: 6), expected)
+    let optimizer = RMSprop(
+      learningRate: 0.01, momentum: momentum, weightDecay: option.decay, centered: option.centered)
+    expectClose(run(optimizer, steps: 6), expected)
   }
 
   /// In Float the first steps of Adam have full precision: 1 - 0.999 is not taken as a difference.

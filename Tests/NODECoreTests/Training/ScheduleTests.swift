@@ -20,6 +20,31 @@ import Testing
     #expect(abs(cosine.rate(at: 25) - (1.5 + 0.5 * 0.5.squareRoot())) < 1e-15)
   }
 
+  @Test func exponential() {
+    let schedule = Schedule.exponential(2, factor: 0.5, every: 10, end: 0.1)
+    #expect(schedule.rate(at: 0) == 2 && schedule.rate(at: 10) == 1 && schedule.rate(at: 1000) == 0.1)
+    #expect(abs(schedule.rate(at: 5) - 2.0.squareRoot()) < 1e-15)
+    // torch.optim.lr_scheduler.ExponentialLR(gamma=0.9)
+    #expect(abs(Schedule.exponential(1, factor: 0.9).rate(at: 3) - 0.729) < 1e-15)
+  }
+
+  @Test func piecewise() {
+    let constant = Schedule.piecewise([1, 0.3, 0.7], at: [3, 5])
+    #expect((0..<7).map(constant.rate) == [1, 1, 1, 0.3, 0.3, 0.7, 0.7])
+    #expect(Schedule.piecewise([0.5], at: []).rate(at: 9) == 0.5)
+    let lines = Schedule.linear((2, 1), (4, 3), (8, 1))
+    #expect((0..<10).map(lines.rate) == [1, 1, 1, 2, 3, 2.5, 2, 1.5, 1, 1])
+  }
+
+  /// optax.warmup_cosine_decay_schedule(0.1, 1, 10, 110, 0.2).
+  @Test func cosineAfterAWarmUp() {
+    let schedule = Schedule.warmUpCosine(1, warmUp: 10, steps: 110, start: 0.1, end: 0.2)
+    #expect(schedule.rate(at: 0) == 0.1 && abs(schedule.rate(at: 5) - 0.55) < 1e-15)
+    #expect(schedule.rate(at: 10) == 1 && schedule.rate(at: 110) == 0.2 && schedule.rate(at: 500) == 0.2)
+    #expect(abs(schedule.rate(at: 60) - 0.6) < 1e-15)
+    #expect(abs(schedule.rate(at: 35) - (0.6 + 0.4 * 0.5.squareRoot())) < 1e-15)
+  }
+
   /// torch.optim.lr_scheduler.OneCycleLR(max_lr=1, total_steps=10), whose definition the formula restates:
   /// 0.04 at step 0, 1 at step 2, 4e-6 at step 9.
   @Test func oneCycle() {
@@ -40,7 +65,8 @@ import Testing
 
   @Test(arguments: [
     Schedule.constant(0.1), .steps(0.1, at: [3]), .cosine(1, steps: 7),
-    .oneCycle(1, steps: 9).warmedUp(steps: 2),
+    .oneCycle(1, steps: 9).warmedUp(steps: 2), .exponential(1, factor: 0.5, every: 3),
+    .piecewise([1, 2], at: [4]), .linear((0, 1), (9, 0)), .warmUpCosine(1, warmUp: 3, steps: 11),
   ])
   func survivesEncoding(_ schedule: Schedule) throws {
     let copy = try JSONDecoder().decode(Schedule.self, from: JSONEncoder().encode(schedule))
