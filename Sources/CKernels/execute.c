@@ -3,6 +3,7 @@
 #include <string.h>
 #include "nk_internal.h"
 #include "nk_ode.h"
+#include "nk_scan.h"
 
 nk_layout nk_program_layout(const nk_program *program, int32_t threads) {
   int64_t groups = 1, nested = 0;
@@ -11,6 +12,7 @@ nk_layout nk_program_layout(const nk_program *program, int32_t threads) {
     const nk_instr *instr = &program->instrs[i];
     if (instr->op == NK_OP_ODE || instr->op == NK_OP_ODE_GRADIENT)
       nested = nk_max(nested, nk_ode_workspace_bytes(instr->u.ode, instr->op, threads));
+    if (instr->op == NK_OP_SCAN) nested = nk_max(nested, nk_scan_workspace_bytes(instr->u.scan, threads));
   }
   nk_layout layout = {.acc_stride = nk_align(program->acc_bytes),
                       .block_stride = nk_align(program->block_bytes),
@@ -62,6 +64,9 @@ nk_status nk_frame_execute(const nk_frame *frame, const nk_region *region) {
     case NK_OP_QR:
     case NK_OP_SYMMETRIC_EIGEN:
       status = nk_matrix_execute(instr, frame);
+      break;
+    case NK_OP_SCAN:
+      status = nk_scan_execute(instr->u.scan, frame, frame->nested);
       break;
     case NK_OP_ODE:
     case NK_OP_ODE_GRADIENT:

@@ -6,5 +6,6 @@
 #include "nk_pool.h"
 #include "nk_program.h"
 #include "nk_ode.h"
+#include "nk_scan.h"
 #include "nk_runtime.h"
 #endif

@@ -103,6 +103,7 @@ typedef struct nk_ewise_code {
   X(NK_OP_TRIANGULAR_SOLVE, "triangularSolve") /* in0 T [n, n], in1 B [n, k] -> out0 X [n, k]                       */ \
   X(NK_OP_QR, "qr")                        /* in0 A [m, n], m >= n -> out0 Q [m, n], out1 R [n, n]                  */ \
   X(NK_OP_SYMMETRIC_EIGEN, "symmetricEigen") /* in0 A -> out0 eigenvalues [n], out1 eigenvectors [n, n]             */ \
+  X(NK_OP_SCAN, "scan")                    /* u.scan: see nk_scan.h                                                 */ \
   X(NK_OP_ODE, "odeint")                   /* u.ode: see nk_ode.h                                                   */ \
   X(NK_OP_ODE_GRADIENT, "odeintGradient")  /* u.ode: see nk_ode.h                                                   */
 
@@ -142,6 +143,7 @@ typedef struct nk_matrix {
 #define NK_SMALL_MATRIX 8 // up to here own code, above it LAPACK
 
 typedef struct nk_ode nk_ode;
+typedef struct nk_scan nk_scan;
 
 typedef struct nk_instr {
   nk_opcode op;
@@ -170,6 +172,7 @@ typedef struct nk_instr {
     struct { int64_t rows_per_lane, n, entries; int32_t backward; } rowwise; // backward: from the end, or descending
     struct { int32_t normal; int64_t count; } random;                    // count per lane; index = lane*count + i
     struct { int64_t count; } convert;                                   // per lane
+    const nk_scan *scan;
     const nk_ode *ode;
   } u;
 } nk_instr;

@@ -4,6 +4,7 @@
 struct Collector {
   var ir = IR()
   private var known: [Value: ValueID] = [:]
+  /// Results of solves and of loops that there are already.
   private var solves: [SolveKey: [ValueID]] = [:]
 
   private struct SolveKey: Hashable {
@@ -153,6 +154,7 @@ struct Collector {
       return ir.emit(.random(distribution), packedRows(x, name), [type], name: name)
     case .structured(let operation):
       if operation is CustomDerivative { return Array(x[..<node.types.count]) }
+      if let loop = operation as? any ScanLowerable { return try add(loop, x, node.types) }
       guard let solve = operation as? any SolveLowerable else {
         preconditionFailure("\(operation.name): the compiler has no lowering for this operation")
       }
@@ -165,6 +167,19 @@ struct Collector {
       if let key { solves[key] = results }
       return results
     }
+  }
+
+  private mutating func add(_ loop: any ScanLowerable, _ x: [ValueID], _ types: [TensorType]) throws
+    -> [ValueID]
+  {
+    let operands = packedRows(x, loop.name)
+    let key = loop.identity.map { SolveKey(identity: $0, operands: operands) }
+    if let key, let results = solves[key] { return results }
+    let (body, all) = try scanBody(loop.scan, operands)
+    ir.scans.append((loop.scan, body))
+    let results = ir.emit(.scan(ir.scans.count - 1), all, types, name: loop.name, fresh: true)
+    if let key { solves[key] = results }
+    return results
   }
 
   // MARK: Structure

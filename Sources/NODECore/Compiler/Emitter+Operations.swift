@@ -6,7 +6,10 @@ extension Emitter {
     let type = ir[out].type, dtype = type.dtype
     func shape(_ index: Int) -> Shape { ir[x[index]].shape }
     if type.shape.count == 0 {
-      guard case .solve = instruction.opcode else { return }
+      switch instruction.opcode {
+      case .solve, .scan: break
+      default: return
+      }
     }
     switch instruction.opcode {
     case .elementwise:
@@ -109,6 +112,8 @@ extension Emitter {
           key: whole(x[0]), out: target(out), normal: distribution == .normal, count: type.shape.count / lanes
         ),
         dtype)
+    case .scan(let index):
+      emitScan(ir.loweredScans[index]!, instruction)
     case .solve(let index):
       emitSolve(ir.loweredSolves[index]!, instruction)
     case .accumulate, .laneToWhole:

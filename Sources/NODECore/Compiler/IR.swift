@@ -33,6 +33,8 @@ enum Opcode: Hashable {
   case convFilterGradient(ConvolutionGeometry)
   case fused(FusedOperation)
   case random(RandomDistribution)
+  /// Index into `IR.scans`.
+  case scan(Int)
   /// Index into `IR.solves`.
   case solve(Int)
   // In programs that a solver runs:
@@ -82,6 +84,9 @@ struct IRInstruction {
 struct IR {
   private(set) var values: [IRValue] = []
   private(set) var instructions: [IRInstruction] = []
+  var scans: [(instruction: ScanInstruction, body: ScanBody)] = []
+  /// What `scans` became, for those that live.
+  var loweredScans: [Int: LoweredScan] = [:]
   var solves: [SolveInstruction] = []
   /// What `solves` became, for those that live.
   var loweredSolves: [Int: LoweredSolve] = [:]
@@ -195,6 +200,9 @@ struct IR {
 
   /// Makes a computed value one that another program kept.
   mutating func setResidual(_ id: ValueID, offset: Int) { values[id].definition = .residual(offset) }
+
+  /// Makes a computed value one that comes from outside.
+  mutating func setInput(_ id: ValueID, slot: Int) { values[id].definition = .input(slot) }
 
   mutating func setType(_ id: ValueID, _ type: TensorType) { values[id].type = type }
 

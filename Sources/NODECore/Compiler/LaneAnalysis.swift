@@ -153,7 +153,7 @@ extension IRInstruction {
     case .gather, .random: index == 0
     case .matmulBatched: ir[operands[index]].shape.rank == 2
     case .matrix: sharesBatch(index, ir)
-    case .pack, .solve, .wholeToLane: true
+    case .pack, .scan, .solve, .wholeToLane: true
     default: false
     }
   }
@@ -204,7 +204,7 @@ extension IRInstruction {
       case .groupNorm, .groupNormGradient, .pool2d, .pool2dGradient:
         return hasRows ? .lanes : nil
       }
-    case .pack, .solve, .accumulate, .laneToWhole, .wholeToLane:
+    case .pack, .scan, .solve, .accumulate, .laneToWhole, .wholeToLane:
       return nil
     }
   }

@@ -4,12 +4,23 @@
 package func lower(inputs: [Value], outputs: [Value], options: CompileOptions = CompileOptions()) throws
   -> ProgramDescription
 {
-  var (ir, inputIDs, outputIDs) = try Collector.collect(inputs: inputs, outputs: outputs)
-  let slots = ir.storeOutputs(outputIDs, firstSlot: inputs.count)
+  let (ir, inputIDs, outputIDs) = try Collector.collect(inputs: inputs, outputs: outputs)
+  return try lower(
+    ir, inputs: inputIDs, outputs: outputIDs, arguments: (inputs + outputs).map(\.type), options: options)
+}
+
+/// The program of what was collected; `arguments` are the types of inputs and outputs.
+func lower(
+  _ collected: IR, inputs inputIDs: [ValueID], outputs outputIDs: [ValueID], arguments: [TensorType],
+  options: CompileOptions
+) throws -> ProgramDescription {
+  var ir = collected
+  let slots = ir.storeOutputs(outputIDs, firstSlot: inputIDs.count)
   Assemble.run(&ir, outputs: slots.keys.sorted())
   Peephole.run(&ir, outputs: slots.keys.sorted())
   let order = ir.live(from: Array(slots.keys))
   try lowerSolves(&ir, order, kept: Set(slots.keys))
+  try lowerScans(&ir, order, kept: Set(slots.keys))
   let analysis = options.optimizes ? chooseLanes(ir, order, inputIDs, options.lanes) : nil
   let schedule = RegionSchedule(ir, order: order, analysis: analysis, optimizes: options.optimizes)
   let plan = MemoryPlan(ir, schedule, outputs: slots)
@@ -17,7 +28,7 @@ package func lower(inputs: [Value], outputs: [Value], options: CompileOptions = 
   emitter.readResults = Set(slots.keys).union(
     order.flatMap { ir.instructions[$0].operands }.compactMap { ir.view($0)?.base })
   emitter.program.arguments =
-    (inputs + outputs).map { ProgramDescription.Argument(bytes: $0.type.byteCount) }
+    arguments.map { ProgramDescription.Argument(bytes: $0.byteCount) }
   emitter.emit()
   return emitter.program
 }
@@ -111,7 +122,7 @@ extension IR {
     case .fused: return 8 * self[instruction.operands[0]].count
     case .reduce: return self[instruction.operands[0]].count
     case .convert, .copy, .fill, .pad, .concatenate, .assemble, .gather, .scatterAdd, .rowwise, .pack,
-      .random, .solve,
+      .random, .scan, .solve,
       .accumulate,
       .laneToWhole, .wholeToLane:
       return out.count

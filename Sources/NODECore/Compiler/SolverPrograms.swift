@@ -77,9 +77,13 @@ struct JointField {
       outputs: solve.field.outputs + (gradient?.cotangents.compactMap { $0 } ?? []),
       onlyLane: isOnly ? Set([1] + (gradient == nil ? [] : [count])) : [])
     for instruction in ir.instructions {
-      if case .solve = instruction.opcode {
+      switch instruction.opcode {
+      case .solve:
         throw CompileError(
           "odeint: a field that solves another equation at every evaluation is not supported")
+      case .scan:
+        throw CompileError("odeint: a field that loops (scan) at every evaluation is not supported")
+      default: break
       }
     }
     let state = Set([inputIDs[1]] + inputIDs.dropFirst(count))

@@ -172,6 +172,8 @@ struct ImageWriter {
     case .convert(let x, let out, let count):
       (i.in.0, i.out.0) = (id(x), id(out))
       i.u.convert = .init(count: Int64(count))
+    case .scan(let scan):
+      i.u.scan = pointer(to: self.scan(scan))
     case .solve(let solve), .solveGradient(let solve):
       i.u.ode = pointer(to: ode(solve))
     }
@@ -230,6 +232,27 @@ struct ImageWriter {
     result.ct_y0 = id(solve.cotangents?.y0)
     result.ct_times = id(solve.cotangents?.times)
     result.gradient_statistics = id(solve.cotangents?.statistics)
+    return result
+  }
+
+  private mutating func scan(_ scan: NestedScan) -> nk_scan {
+    var result = nk_scan()
+    result.body = nested(scan.body)
+    result.steps = Int64(scan.steps)
+    result.reversed = scan.isReversed ? 1 : 0
+    result.carry_count = Int32(scan.first.count)
+    result.sequence_count = Int32(scan.sequences.count)
+    result.capture_count = Int32(scan.captures.count)
+    result.output_count = Int32(scan.outputs.count)
+    result.first = array(scan.first.map { id($0) })
+    result.sequences = array(scan.sequences.map { id($0) })
+    result.captures = array(scan.captures.map { id($0) })
+    result.last = array(scan.last.map { id($0) })
+    result.outputs = array(scan.outputs.map { id($0) })
+    result.history = array(scan.history.map { id($0) })
+    result.carry_bytes = array(scan.carryBytes.map { Int64($0) })
+    result.sequence_bytes = array(scan.sequenceBytes.map { Int64($0) })
+    result.output_bytes = array(scan.outputBytes.map { Int64($0) })
     return result
   }
 

@@ -153,6 +153,8 @@ extension Instruction {
       // The element types are the buffers' own; `validate` compares them with the counts.
       add("x", x, .read, bytes: count * 4, perLane: true, nil)
       add("output", out, .write, bytes: count * 4, perLane: true, nil)
+    case .scan(let scan):
+      uses = scan.uses
     case .solve(let solve), .solveGradient(let solve):
       uses = solve.uses
     }

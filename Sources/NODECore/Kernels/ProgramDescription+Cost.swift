@@ -75,6 +75,8 @@ extension Kernel {
     case .reduce(_, _, _, let outer, let count, let inner, _),
       .reduceLanes(_, _, let outer, let count, let inner, _):
       return outer * count * inner
+    case .scan(let scan):
+      return scan.steps * scan.body.cost.flops
     case .matmul(_, _, let bias, _, let rows, let k, let n, let function):
       return rows * n * (2 * k + (bias == nil ? 0 : 1)) + activation(function, rows * n)
     case .matmulOuter(_, _, _, let rows, let k, let n):

@@ -174,6 +174,9 @@ extension ProgramDescription {
           count * buffer.dtype.byteCount <= buffer.bytes,
           "\(count) elements, a buffer has \(buffer.bytes) bytes")
       }
+    case .scan(let scan):
+      try require(region.kind == .serial, "loops stand in serial regions")
+      try scan.validate(place)
     case .solve(let solve), .solveGradient(let solve):
       try require(region.kind == .serial, "solves stand in serial regions")
       try check(solve, place)
