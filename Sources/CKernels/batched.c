@@ -1,10 +1,14 @@
 // Batched matrix products of lanes: one packed product where the right operand is shared, else one per
-// matrix, by plain loops where packing would cost more than the product.
+// matrix, without packing where they are small.
 #include <string.h>
 #include "nk_internal.h"
 #pragma STDC FP_CONTRACT OFF
 
-enum { TINY = 2048 }; // multiplications below which packing does not pay
+// Right operands of up to this size stay in a first-level cache, and are read where they lie.
+enum { SMALL_BYTES = 16384 };
+static int is_small(const nk_batched *g, nk_dtype dtype) {
+  return g->k * g->n * nk_dtype_bytes(dtype) <= SMALL_BYTES;
+}
 
 // One right operand for all rows of a dense left one: the batch merges into rows. Decided by the instruction
 // alone: the path, and so the bits, of a lane do not depend on how many lanes there are.
@@ -28,29 +32,6 @@ static scratch_plan plan(const nk_batched *g, const nk_kernels *k, nk_dtype dtyp
 int64_t nk_batched_scratch(const nk_instr *instr) {
   return plan(&instr->u.batched, nk_kernels_get(instr->dtype), instr->dtype).total;
 }
-
-#define DEFINE_TINY(T, NAME)                                                                                 \
-  static void NAME(const nk_batched *g, const T *a, const T *b, T *c) {                                      \
-    const int64_t ai = g->transpose_a ? 1 : g->k, ap = g->transpose_a ? g->m : 1;                            \
-    for (int64_t i = 0; i < g->m; i++, c += g->n) {                                                          \
-      if (g->transpose_b) {                                                                                  \
-        for (int64_t j = 0; j < g->n; j++) {                                                                 \
-          T sum = 0;                                                                                         \
-          for (int64_t p = 0; p < g->k; p++) sum += a[i * ai + p * ap] * b[j * g->k + p];                    \
-          c[j] = sum;                                                                                        \
-        }                                                                                                    \
-      } else {                                                                                               \
-        for (int64_t j = 0; j < g->n; j++) c[j] = 0;                                                         \
-        for (int64_t p = 0; p < g->k; p++) {                                                                 \
-          const T x = a[i * ai + p * ap];                                                                    \
-          for (int64_t j = 0; j < g->n; j++) c[j] += x * b[p * g->n + j];                                    \
-        }                                                                                                    \
-      }                                                                                                      \
-    }                                                                                                        \
-  }
-DEFINE_TINY(float, tiny_f32)
-DEFINE_TINY(double, tiny_f64)
-#undef DEFINE_TINY
 
 #define DEFINE_TRANSPOSE(T, NAME)                                                                            \
   static void NAME(T *dst, const T *src, int64_t m, int64_t k) { /* src [k, m] -> dst [m, k] */              \
@@ -96,7 +77,26 @@ nk_status nk_batched_execute(const nk_instr *instr, const nk_frame *frame) {
     k->matmul(a, g->k, scratch + p.packed, NULL, c, g->n, lanes * g->batch * g->m, g->k, g->n, -1, 1, 0);
     return NK_SUCCESS;
   }
-  const int tiny = g->m * g->k * g->n <= TINY;
+  if (is_small(g, instr->dtype)) {
+    // The longer of the two loops goes to the kernel. With one right operand for all lanes it is transposed
+    // once.
+    const int over_lanes = lanes >= g->batch || g->b_lane == 0;
+    const nk_each_product each = {.m = g->m,
+                                  .k = g->k,
+                                  .n = g->n,
+                                  .transpose_a = g->transpose_a,
+                                  .transpose_b = g->transpose_b,
+                                  .a_stride = over_lanes ? g->a_lane : g->a_batch,
+                                  .b_stride = over_lanes ? g->b_lane : g->b_batch,
+                                  .c_stride = (over_lanes ? g->batch : 1) * g->m * g->n};
+    const int64_t outer = over_lanes ? g->batch : lanes, inner = over_lanes ? lanes : g->batch;
+    const int64_t ao = over_lanes ? g->a_batch : g->a_lane, bo = over_lanes ? g->b_batch : g->b_lane;
+    const int64_t co = (over_lanes ? 1 : g->batch) * g->m * g->n;
+    for (int64_t i = 0; i < outer; i++)
+      k->matmul_each(&each, a + i * ao * size, b + i * bo * size, c + i * co * size, inner,
+                     scratch + p.packed);
+    return NK_SUCCESS;
+  }
   const char *packed =
       NULL; // whose packing is in scratch; lanes are the inner loop, so shared matrices are packed once
   for (int64_t i = 0; i < g->batch; i++)
@@ -104,12 +104,7 @@ nk_status nk_batched_execute(const nk_instr *instr, const nk_frame *frame) {
       const char *ai = a + (i * g->a_batch + lane * g->a_lane) * size;
       const char *bi = b + (i * g->b_batch + lane * g->b_lane) * size;
       char *ci = c + (lane * g->batch + i) * g->m * g->n * size;
-      if (tiny && instr->dtype == NK_F64)
-        tiny_f64(g, (const double *)ai, (const double *)bi, (double *)ci);
-      else if (tiny)
-        tiny_f32(g, (const float *)ai, (const float *)bi, (float *)ci);
-      else
-        one(g, k, &p, instr->dtype, ai, bi, ci, scratch, bi != packed);
+      one(g, k, &p, instr->dtype, ai, bi, ci, scratch, bi != packed);
       packed = bi;
     }
   return NK_SUCCESS;

@@ -1,7 +1,10 @@
-// Dense linear algebra on batches of matrices: own code where matrices are small, LAPACK above.
+// Dense linear algebra on batches of matrices: own code where matrices are small, LAPACK above. LU,
+// Cholesky and triangular systems of small matrices are in the tables of kernels, one matrix in each
+// element of a vector.
 //
-// LAPACK is called through the _work functions in column-major order, and BLAS in row-major order where it is asked to
-// solve triangular systems: neither looks for NaN, transposes into memory of its own, or prints.
+// LAPACK is called through the _work functions in column-major order, and BLAS in row-major order where it
+// is asked to solve triangular systems: neither looks for NaN, transposes into memory of its own, or
+// prints.
 #include <math.h>
 #include <string.h>
 #include <cblas.h>
@@ -75,6 +78,30 @@ int64_t nk_matrix_scratch(const nk_instr *instr) { return plan(instr).total; }
 #include "matrix_small.inc"
 #include "matrix_large.inc"
 
+// What the tables of kernels do for a whole batch; 0 where the matrices are not small or the operation is
+// another one.
+static int run_small(const nk_instr *instr, void *const *in, void *const *out, int64_t count) {
+  const nk_kernels *k = nk_kernels_get(instr->dtype);
+  const nk_matrix *g = &instr->u.matrix;
+  if (!k || g->n > NK_SMALL_MATRIX) return 0;
+  switch (instr->op) {
+  case NK_OP_LU:
+    k->small_lu(g->n, in[0], out[0], out[1], count);
+    return 1;
+  case NK_OP_LU_SOLVE:
+    k->small_solve(g, in[0], in[1], in[2], out[0], count);
+    return 1;
+  case NK_OP_TRIANGULAR_SOLVE:
+    k->small_solve(g, in[0], NULL, in[1], out[0], count);
+    return 1;
+  case NK_OP_CHOLESKY:
+    k->small_cholesky(g->n, in[0], out[0], count);
+    return 1;
+  default:
+    return 0;
+  }
+}
+
 nk_status nk_matrix_execute(const nk_instr *instr, const nk_frame *frame) {
   void *in[3] = {0}, *out[3] = {0};
   for (int i = 0; i < 3; i++) {
@@ -83,6 +110,7 @@ nk_status nk_matrix_execute(const nk_instr *instr, const nk_frame *frame) {
   }
   const int64_t count = nk_frame_lanes(frame, instr->out[0]) * instr->u.matrix.matrices_per_lane;
   char *scratch = frame->block + instr->scratch;
+  if (run_small(instr, in, out, count)) return NK_SUCCESS;
   switch (instr->dtype) {
   case NK_F32:
     run_f32(instr, in, out, count, scratch);

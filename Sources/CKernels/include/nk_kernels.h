@@ -21,6 +21,28 @@ typedef struct nk_pool2d {
   int32_t h, w, channels, kh, kw, stride, oh, ow, max;
 } nk_pool2d;
 
+// Many small products: C[i] [m, n] = op(A[i]) * op(B[i]); strides from one to the next in elements (0: the
+// same).
+typedef struct nk_each_product {
+  int64_t m, k, n;
+  int32_t transpose_a, transpose_b; // A given as [k, m], B as [n, k]
+  int64_t a_stride, b_stride, c_stride;
+} nk_each_product;
+
+// Dense linear algebra, row-major; every matrix of a batch by itself, so that its result does not depend on
+// the others. LU: A P = L U with L lower, U unit upper, both in one matrix; P exchanges column i with
+// column pivots[i] >= i, for i ascending. CHOLESKY and SYMMETRIC_EIGEN read the symmetric part (A + A^T)/2.
+// QR: the diagonal of R is not negative. Eigenvalues ascend; eigenvectors are columns, their component of
+// largest magnitude positive. Numerical failure is a value of that matrix alone: a matrix that is not
+// (numerically) positive definite has an L of NaN; a solve with an exact zero on the diagonal gives numbers
+// that are not finite; eigenvalues of what is not finite, or did not converge, are NaN.
+typedef struct nk_matrix {
+  int64_t matrices_per_lane, m, n, k;
+  int32_t lower, transposed, unit;   // the triangle; LU_SOLVE and TRIANGULAR_SOLVE: of the transposed system
+  int32_t shares_left, shares_right; // one factored matrix, one B, for the whole batch
+} nk_matrix;
+#define NK_SMALL_MATRIX 8 // up to here own code, above it LAPACK
+
 // Layouts of a packed right-hand operand; the same panels (nr columns, all of k) serve matmul and
 // convolution.
 typedef enum NK_CLOSED_ENUM nk_pack_kind {
@@ -61,6 +83,18 @@ typedef struct nk_kernels {
   int64_t (*matmul_outer_scratch)(int64_t rows, int64_t k, int64_t n);
   void (*matmul_outer)(const void *a, int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc,
                        int64_t rows, int64_t k, int64_t n, double scale, int32_t accumulate, void *scratch);
+
+  // `count` products of matrices that fit in a first-level cache. scratch: k * n elements where B is
+  // transposed.
+  void (*matmul_each)(const nk_each_product *g, const void *a, const void *b, void *c, int64_t count,
+                      void *scratch);
+
+  // Small matrices (n <= NK_SMALL_MATRIX), `count` of them one after the other; see nk_matrix. Results may
+  // not overlap operands. small_solve: of LU factors, or (pivots NULL) of triangles.
+  void (*small_lu)(int64_t n, const void *a, void *factors, int32_t *pivots, int64_t count);
+  void (*small_solve)(const nk_matrix *g, const void *factors, const int32_t *pivots, const void *b, void *x,
+                      int64_t count);
+  void (*small_cholesky)(int64_t n, const void *a, void *l, int64_t count);
 
   // Bytes of scratch that the three convolutions need for `images` images.
   int64_t (*conv_scratch)(const nk_conv *g, int64_t images);

@@ -95,7 +95,7 @@ typedef struct nk_ewise_code {
   X(NK_OP_ADD_ALONG, "addAlong")           /* u.rowwise: in0 [rows, n], in1 i32 [rows, n] -> out0 [rows, entries]   */ \
   X(NK_OP_RANDOM, "random")                /* u.random: in0 key (two i32) -> out0                                   */ \
   X(NK_OP_CONVERT, "convert")              /* in0 -> out0, between dtypes, contiguous; u.convert.count per lane     */ \
-  /* Dense linear algebra on every matrix of a batch: u.matrix; see nk_matrix.                                      */ \
+  /* Dense linear algebra on every matrix of a batch: u.matrix; see nk_matrix in nk_kernels.h.                      */ \
   X(NK_OP_LU, "luFactors")                 /* in0 A -> out0 factors [n, n], out1 pivots (i32) [n]                   */ \
   X(NK_OP_LU_SOLVE, "luSolve")             /* in0 factors, in1 pivots, in2 B [n, k] -> out0 X [n, k]                */ \
   X(NK_OP_LU_DETERMINANT, "luDeterminant") /* in0 factors, in1 pivots -> out0 det, out1 log|det|, out2 sign         */ \
@@ -127,20 +127,6 @@ typedef struct nk_batched {
   int32_t transpose_a, transpose_b; // A stored [k, m], B stored [n, k]
   int64_t a_lane, a_batch, b_lane, b_batch; // element strides; 0 repeats the same matrix
 } nk_batched;
-
-// Dense linear algebra, row-major; every matrix of a batch by itself, so that its result does not depend on the others.
-// LU: A P = L U with L lower, U unit upper, both in one matrix; P exchanges column i with column pivots[i] >= i, for i
-// ascending. CHOLESKY and SYMMETRIC_EIGEN read the symmetric part (A + A^T)/2. QR: the diagonal of R is not negative.
-// Eigenvalues ascend; eigenvectors are columns, their component of largest magnitude positive.
-// Numerical failure is a value of that matrix alone: a matrix that is not (numerically) positive definite has an L of NaN;
-// a solve with an exact zero on the diagonal gives numbers that are not finite; eigenvalues of what is not finite, or
-// did not converge, are NaN.
-typedef struct nk_matrix {
-  int64_t matrices_per_lane, m, n, k;
-  int32_t lower, transposed, unit;   // the triangle; LU_SOLVE and TRIANGULAR_SOLVE: of the transposed system
-  int32_t shares_left, shares_right; // one factored matrix, one B, for the whole batch
-} nk_matrix;
-#define NK_SMALL_MATRIX 8 // up to here own code, above it LAPACK
 
 typedef struct nk_ode nk_ode;
 typedef struct nk_scan nk_scan;

@@ -8,6 +8,7 @@
 #include "../bodies/reduce.inc"
 #include "../bodies/solver.inc"
 #include "../bodies/matmul.inc"
+#include "../bodies/small_matrix.inc"
 #include "../bodies/conv.inc"
 #include "../bodies/norm_pool.inc"
 #include "nk_table.h"

@@ -17,6 +17,7 @@
 #define NK_FN(name) NK_CONCAT(nk_, name, NK_ISA_SUFFIX, NK_TYPE_SUFFIX)
 #include "../bodies/reference_ewise.inc"
 #include "../bodies/reference_matmul.inc"
+#include "../bodies/reference_matrix.inc"
 #include "../bodies/reference_conv.inc"
 #include "../bodies/reference_norm_pool.inc"
 #include "nk_table.h"
