@@ -1,6 +1,5 @@
-// Dense linear algebra on batches of matrices: own code where matrices are small, LAPACK above. LU,
-// Cholesky and triangular systems of small matrices are in the tables of kernels, one matrix in each
-// element of a vector.
+// Dense linear algebra on batches of matrices: own code where matrices are small, LAPACK above. Own
+// code is in the tables of kernels, one matrix in each element of a vector.
 //
 // LAPACK is called through the _work functions in column-major order, and BLAS in row-major order where it
 // is asked to solve triangular systems: neither looks for NaN, transposes into memory of its own, or
@@ -14,35 +13,33 @@
 
 _Static_assert(sizeof(lapack_int) == sizeof(int32_t), "pivots and integer scratch are int32");
 
-// Rows of a matrix whose QR factors own code computes, where there are few columns.
-enum { SMALL_ROWS = 32, JACOBI_SWEEPS = 40, LAPACK_BLOCK = 32 };
+enum { LAPACK_BLOCK = 32 };
 
 typedef struct nk_matrix_scratch_plan {
-  int64_t matrix, basis, work, integers, work_count, integer_count, total; // bytes, but for the two counts
+  int64_t work, integers, work_count, integer_count, total; // bytes, but for the two counts
 } scratch_plan;
 
 static int is_small(const nk_instr *instr) {
   const nk_matrix *g = &instr->u.matrix;
-  return g->n <= NK_SMALL_MATRIX && (instr->op != NK_OP_QR || g->m <= SMALL_ROWS);
+  return g->n <= NK_SMALL_MATRIX && (instr->op != NK_OP_QR || g->m <= NK_SMALL_ROWS);
 }
 
+// LAPACK's: a copy of the matrix, and what it works in.
 static scratch_plan plan(const nk_instr *instr) {
   const nk_matrix *g = &instr->u.matrix;
   const int64_t size = nk_dtype_bytes(instr->dtype);
   scratch_plan p = {0};
+  if (is_small(instr)) return p;
   if (instr->op == NK_OP_QR) {
-    p.basis = nk_align(g->m * g->n * size);
-    p.work = p.basis + (is_small(instr) ? nk_align(g->m * g->n * size) : 0);
-    p.work_count = g->n * (1 + LAPACK_BLOCK); // tau, then LAPACK's own
-    p.integers = p.work + nk_align(p.work_count * size);
+    p.work = nk_align(g->m * g->n * size);
+    p.work_count = g->n * (1 + LAPACK_BLOCK); // the scalar factors come first
   } else if (instr->op == NK_OP_SYMMETRIC_EIGEN) {
-    p.basis = nk_align(g->n * g->n * size);
-    p.work = p.basis + (is_small(instr) ? nk_align(g->n * g->n * size) : 0);
     // What ?syevd asks for with eigenvectors.
-    p.work_count = is_small(instr) ? 0 : 1 + 6 * g->n + 2 * g->n * g->n;
-    p.integers = p.work + nk_align(p.work_count * size);
-    p.integer_count = is_small(instr) ? 0 : 3 + 5 * g->n;
+    p.work = nk_align(g->n * g->n * size);
+    p.work_count = 1 + 6 * g->n + 2 * g->n * g->n;
+    p.integer_count = 3 + 5 * g->n;
   }
+  p.integers = p.work + nk_align(p.work_count * size);
   p.total = p.integers + nk_align(p.integer_count * (int64_t)sizeof(lapack_int));
   return p;
 }
@@ -52,38 +49,30 @@ int64_t nk_matrix_scratch(const nk_instr *instr) { return plan(instr).total; }
 #define T float
 #define FN(name) name##_f32
 #define FABS fabsf
-#define SQRT sqrtf
-#define EPSILON 0x1p-23f
 #define BLAS(name) cblas_s##name
 #define LAPACK(name) LAPACKE_s##name##_work
 #define ORGQR LAPACKE_sorgqr_work
-#include "matrix_small.inc"
-#include "matrix_large.inc"
+#include "matrix_lapack.inc"
 #undef T
 #undef FN
 #undef FABS
-#undef SQRT
-#undef EPSILON
 #undef BLAS
 #undef LAPACK
 #undef ORGQR
 #define T double
 #define FN(name) name##_f64
 #define FABS fabs
-#define SQRT sqrt
-#define EPSILON 0x1p-52
 #define BLAS(name) cblas_d##name
 #define LAPACK(name) LAPACKE_d##name##_work
 #define ORGQR LAPACKE_dorgqr_work
-#include "matrix_small.inc"
-#include "matrix_large.inc"
+#include "matrix_lapack.inc"
 
 // What the tables of kernels do for a whole batch; 0 where the matrices are not small or the operation is
 // another one.
 static int run_small(const nk_instr *instr, void *const *in, void *const *out, int64_t count) {
   const nk_kernels *k = nk_kernels_get(instr->dtype);
   const nk_matrix *g = &instr->u.matrix;
-  if (!k || g->n > NK_SMALL_MATRIX) return 0;
+  if (!k || !is_small(instr)) return 0;
   switch (instr->op) {
   case NK_OP_LU:
     k->small_lu(g->n, in[0], out[0], out[1], count);
@@ -96,6 +85,16 @@ static int run_small(const nk_instr *instr, void *const *in, void *const *out, i
     return 1;
   case NK_OP_CHOLESKY:
     k->small_cholesky(g->n, in[0], out[0], count);
+    return 1;
+  case NK_OP_QR:
+    k->small_qr(g->m, g->n, in[0], out[0], out[1], count);
+    return 1;
+  case NK_OP_SYMMETRIC_EIGEN:
+    k->small_eigen(g->n, in[0], out[0], out[1], count);
+    if (instr->dtype == NK_F64)
+      arrange_all_f64(g->n, out[0], out[1], count);
+    else
+      arrange_all_f32(g->n, out[0], out[1], count);
     return 1;
   default:
     return 0;

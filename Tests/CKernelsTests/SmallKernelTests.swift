@@ -130,4 +130,68 @@ struct SmallKernelTests {
       }
     }
   }
+
+  @Test(arguments: KernelCase.vector) func qrAgreesWithTheReference(_ test: KernelCase) {
+    var generator = SeededGenerator(state: 4)
+    for n in 1...Int(NK_SMALL_MATRIX) {
+      for (count, m) in zip(Self.counts, [n, n + 1, 12, 19, Int(NK_SMALL_ROWS), n, n, 9, n + 3, 16, 11, n]) {
+        let m = max(m, n), a = Operand(random: count * m * n, test.dtype, using: &generator)
+        for index in 0..<count { for j in 0..<n { a[(index * m + j) * n + j] += j % 2 == 0 ? 3 : -3 } }
+        func run(_ kernels: nk_kernels) -> (q: Operand, r: Operand) {
+          let q = Operand(count * m * n, test.dtype), r = Operand(count * n * n, test.dtype)
+          withExtendedLifetime((a, q, r)) {
+            kernels.small_qr(Int64(m), Int64(n), a.raw, q.raw, r.raw, Int64(count))
+          }
+          return (q, r)
+        }
+        let (found, expected) = (run(test.kernels), run(test.reference)), bound = 200 * test.epsilon
+        let q = disagreement(found.q, expected.q) { _ in bound }
+        let r = disagreement(found.r, expected.r) { _ in 10 * bound }
+        #expect(q == nil && r == nil, "\(m) x \(n), \(count): \(q ?? "") \(r ?? "")")
+      }
+    }
+  }
+
+  /// Their order and the signs of eigenvectors are free: what counts is A v = w v, and that nothing is missing.
+  @Test(arguments: KernelCase.all) func eigenvectorsSolveTheirEquation(_ test: KernelCase) {
+    var generator = SeededGenerator(state: 5)
+    for n in 1...Int(NK_SMALL_MATRIX) {
+      for count in Self.counts {
+        let a = Operand(random: count * n * n, test.dtype, using: &generator)
+        // A matrix of equal elements, one of zeros, and one that is not finite.
+        for e in 0..<n * n {
+          a[e] = 1
+          if count > 2 { a[n * n + e] = 0 }
+          if count > 3 { a[3 * n * n + e] = e == 0 ? .infinity : 1 }
+        }
+        let w = Operand(count * n, test.dtype), v = Operand(count * n * n, test.dtype)
+        withExtendedLifetime((a, w, v)) {
+          test.kernels.small_eigen(Int64(n), a.raw, w.raw, v.raw, Int64(count))
+        }
+        #expect(w.guardIsIntact && v.guardIsIntact)
+        let bound = 60 * test.epsilon
+        for index in 0..<count {
+          if count > 3 && index == 3 {
+            #expect((0..<n).allSatisfy { w[index * n + $0].isNaN && v[index * n * n + $0 * n].isNaN })
+            continue
+          }
+          func element(_ i: Int, _ j: Int) -> Double {
+            (a[(index * n + i) * n + j] + a[(index * n + j) * n + i]) / 2
+          }
+          for row in 0..<n {
+            let vector = (0..<n).map { v[(index * n + row) * n + $0] }
+            for i in 0..<n {
+              let product = (0..<n).reduce(0) { $0 + element(i, $1) * vector[$1] }
+              #expect(
+                abs(product - w[index * n + row] * vector[i]) <= bound, "\(n), \(count), matrix \(index)")
+            }
+            for other in 0...row {
+              let product = (0..<n).reduce(0) { $0 + vector[$1] * v[(index * n + other) * n + $1] }
+              #expect(abs(product - (other == row ? 1 : 0)) <= bound, "\(n), \(count), matrix \(index)")
+            }
+          }
+        }
+      }
+    }
+  }
 }

@@ -42,6 +42,8 @@ typedef struct nk_matrix {
   int32_t shares_left, shares_right; // one factored matrix, one B, for the whole batch
 } nk_matrix;
 #define NK_SMALL_MATRIX 8 // up to here own code, above it LAPACK
+#define NK_SMALL_ROWS 32  // and for QR so many rows
+#define NK_JACOBI_SWEEPS 40
 
 // Layouts of a packed right-hand operand; the same panels (nr columns, all of k) serve matmul and
 // convolution.
@@ -95,6 +97,10 @@ typedef struct nk_kernels {
   void (*small_solve)(const nk_matrix *g, const void *factors, const int32_t *pivots, const void *b, void *x,
                       int64_t count);
   void (*small_cholesky)(int64_t n, const void *a, void *l, int64_t count);
+  // m <= NK_SMALL_ROWS.
+  void (*small_qr)(int64_t m, int64_t n, const void *a, void *q, void *r, int64_t count);
+  // Eigenvalues in any order, and an eigenvector in each row of `vectors`, of either sign.
+  void (*small_eigen)(int64_t n, const void *a, void *values, void *vectors, int64_t count);
 
   // Bytes of scratch that the three convolutions need for `images` images.
   int64_t (*conv_scratch)(const nk_conv *g, int64_t images);

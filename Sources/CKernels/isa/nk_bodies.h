@@ -9,6 +9,7 @@
 #include "../bodies/solver.inc"
 #include "../bodies/matmul.inc"
 #include "../bodies/small_matrix.inc"
+#include "../bodies/small_orthogonal.inc"
 #include "../bodies/conv.inc"
 #include "../bodies/norm_pool.inc"
 #include "nk_table.h"
