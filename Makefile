@@ -3,11 +3,12 @@ SHELL := /bin/bash
 SWIFT ?= swift
 FULL ?=
 ARGS ?=
+PEERS_PYTHON ?= python3
 TESTED := -c release -Xswiftc -enable-testing --scratch-path .build/test
 # Optimised, or the numerics take too long under a sanitizer; debug builds have their own target.
 SANITIZED := -c release -Xswiftc -enable-testing --disable-xctest --scratch-path .build/sanitize
 
-.PHONY: all setup build test test-debug bench mnist lint format docs sanitize perf-check perf-baseline clean help
+.PHONY: all setup build test test-debug bench bench-peers mnist lint format docs sanitize perf-check perf-baseline clean help
 
 all: build
 
@@ -30,6 +31,12 @@ test-debug: setup ## the same tests with bounds and overflow checks
 
 bench: setup ## the main job: ODE-Net against ResNet on MNIST (FULL=1: the whole table)
 	$(SWIFT) run --package-path Benchmarks -c release nde-bench odenet-vs-resnet $(if $(FULL),--full) $(ARGS)
+
+bench-peers: setup ## ours and the peers in turns, one table (PEERS_PYTHON=python with Benchmarks/peers/requirements.txt)
+	@$(PEERS_PYTHON) -c 'import torch, torchdiffeq, jax, diffrax' || { \
+	  echo "bench-peers: $(PEERS_PYTHON) lacks the peers; Benchmarks/peers/requirements.txt says how to get them" >&2; exit 1; }
+	$(SWIFT) build --package-path Benchmarks -c release --product nde-bench
+	$(PEERS_PYTHON) Benchmarks/peers/bench.py --runner Benchmarks/.build/release/nde-bench $(ARGS)
 
 mnist: ## download MNIST into data/mnist, checksums verified
 	@scripts/mnist.sh data/mnist

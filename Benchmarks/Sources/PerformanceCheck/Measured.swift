@@ -77,7 +77,7 @@ public struct Bench {
   private final class Ready {
     let item: PerformanceCase
     let counters: Counters
-    private let subject: any Subject
+    private let subject: any CountedSubject
     private let flaw: Flaw?
     private var repeats = 1
 
@@ -102,7 +102,9 @@ public struct Bench {
     }
   }
 
-  private static func counters(_ subject: any Subject, _ program: Program, _ flaw: Flaw?) throws -> Counters {
+  private static func counters(_ subject: any CountedSubject, _ program: Program, _ flaw: Flaw?) throws
+    -> Counters
+  {
     let counted = program.counters
     var counters: Counters = [
       .plannedBytes: program.plannedBytes(threads: 1), .operations: counted.operations,

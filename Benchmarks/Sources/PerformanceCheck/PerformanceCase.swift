@@ -5,7 +5,7 @@ public struct PerformanceCase: Sendable, CustomStringConvertible {
   public let name: String
   /// What its time is divided by.
   public let yardstick: Yardstick
-  public let make: @Sendable () throws -> any Subject
+  public let make: @Sendable () throws -> any CountedSubject
 
   public static func named(_ name: String) -> PerformanceCase? { all.first { $0.name == name } }
 
@@ -36,7 +36,7 @@ extension PerformanceCase {
   ]
 
   /// An MLP 64-128-10 with Adam on 64 samples.
-  private static func mlpStep() throws -> any Subject {
+  private static func mlpStep() throws -> any CountedSubject {
     let batch = Rows(
       x: try .normal(shape: [64, 64], key: RandomKey(seed: 1)).evaluated(),
       labels: Tensor((0..<64).map { Int32($0 % 10) }))
@@ -51,7 +51,7 @@ extension PerformanceCase {
   }
 
   /// Adam on a million parameters with next to no gradient to compute: memory bound.
-  private static func optimizerStep() throws -> any Subject {
+  private static func optimizerStep() throws -> any CountedSubject {
     let scale = Scale(factor: Tensor(1))
     return try TrainingSubject(
       Vector(parameters: try .normal(shape: [1 << 20], key: RandomKey(seed: 3)).evaluated()),
@@ -60,7 +60,8 @@ extension PerformanceCase {
   }
 
   /// A field 16-64-16 on 64 lanes: rk4 with 20 steps, or dopri5 at 1e-5.
-  private static func fieldStep(_ sensitivity: SensitivityMethod, adaptive: Bool) throws -> any Subject {
+  private static func fieldStep(_ sensitivity: SensitivityMethod, adaptive: Bool) throws -> any CountedSubject
+  {
     let y0 = try Tensor<Float>.normal(shape: [64, 16], key: RandomKey(seed: 4)).evaluated()
     return try TrainingSubject(
       MLP<Float>(16, 64, 16, activation: .tanh, key: RandomKey(seed: 2)), optimizer: .sgd(learningRate: 1e-3),
@@ -76,7 +77,7 @@ extension PerformanceCase {
   }
 
   /// torchdiffeq's spiral demo: 2-50-2 on the cube, 20 lanes, ten observation times.
-  private static func spiralStep() throws -> any Subject {
+  private static func spiralStep() throws -> any CountedSubject {
     let observed = try Tensor<Float>.uniform(shape: [20, 2], in: -2..<2, key: RandomKey(seed: 6)).evaluated()
     let times = (0..<10).map { Double($0) * 0.025 }
     return try TrainingSubject(
@@ -89,7 +90,7 @@ extension PerformanceCase {
   }
 
   /// A narrow network of the MNIST table on eight generated images.
-  private static func imageStep(_ model: ImageClassifier<Float>) throws -> any Subject {
+  private static func imageStep(_ model: ImageClassifier<Float>) throws -> any CountedSubject {
     let data = SyntheticDigits.dataset(count: 8, key: RandomKey(seed: 7))
     return try TrainingSubject(
       model, optimizer: .sgd(learningRate: 1e-3, momentum: 0.9), batch: data.batch(0..<8),
@@ -98,7 +99,7 @@ extension PerformanceCase {
   }
 
   /// 64 predators and preys in double precision, dopri5 at 1e-6 to t = 10.
-  private static func lotkaVolterra() throws -> any Subject {
+  private static func lotkaVolterra() throws -> any CountedSubject {
     let y0 = try Tensor<Double>.uniform(shape: [64, 2], in: 0.5..<2, key: RandomKey(seed: 8)).evaluated()
     let rates = try Tensor<Double>.uniform(shape: [64, 4], in: 0.5..<1.5, key: RandomKey(seed: 9)).evaluated()
     return SolveSubject(
@@ -110,7 +111,7 @@ extension PerformanceCase {
   }
 
   /// One lane of a small field through a thousand steps: what a step costs beside its arithmetic.
-  private static func oneLane() throws -> any Subject {
+  private static func oneLane() throws -> any CountedSubject {
     let net = MLP<Float>(4, 16, 4, activation: .tanh, key: RandomKey(seed: 2))
     return SolveSubject(
       from: Tensor<Float>([0.1, -0.2, 0.3, 0.4], shape: [1, 4]), times: (0, 10),

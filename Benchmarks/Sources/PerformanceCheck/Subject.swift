@@ -9,21 +9,31 @@ public protocol Subject: AnyObject {
   func run() throws
   /// What the solves of the last run counted; nil without solves.
   func evaluations() throws -> Evaluations?
-  /// Allocations of the hot loop.
+}
+
+/// A subject whose hot loop is known to the check.
+public protocol CountedSubject: Subject {
+  /// Allocations of the hot loop, whose turns go through `loop`.
   func loopAllocations(_ loop: (() throws -> Void) throws -> Void) throws -> Int
 }
 
 public struct Evaluations: Sendable, Equatable {
-  public var forward = 0, recomputed = 0, backward = 0
+  public var forward: Int, recomputed: Int, backward: Int
+
+  public init(forward: Int = 0, recomputed: Int = 0, backward: Int = 0) {
+    self.forward = forward
+    self.recomputed = recomputed
+    self.backward = backward
+  }
 }
 
 /// Training steps on one batch.
-final class TrainingSubject<Model: Module, Batch: Module>: Subject {
+public final class TrainingSubject<Model: Module, Batch: Module>: CountedSubject {
   private var trainer: Trainer<Model, Batch, Float>
   private let buffer: BatchBuffer<Batch>
   private let example: Batch
 
-  init(
+  public init(
     _ model: Model, optimizer: some Optimizer, batch: Batch, fill: (BatchBuffer<Batch>) throws -> Void,
     loss: @escaping (Model, Batch) throws -> Tensor<Float>
   ) throws {
@@ -33,11 +43,14 @@ final class TrainingSubject<Model: Module, Batch: Module>: Subject {
     try fill(buffer)
   }
 
-  func compile() throws -> Program { try trainer.stepProgram(for: example) }
+  public func compile() throws -> Program { try trainer.stepProgram(for: example) }
 
-  func run() throws { try trainer.step(buffer) }
+  public func run() throws { loss = try trainer.step(buffer) }
 
-  func evaluations() -> Evaluations? {
+  /// Of the last step, before its update.
+  public private(set) var loss = Double.nan
+
+  public func evaluations() -> Evaluations? {
     guard let report = trainer.report, !report.solves.isEmpty else { return nil }
     return Evaluations(
       forward: report.forwardEvaluations,
@@ -46,7 +59,7 @@ final class TrainingSubject<Model: Module, Batch: Module>: Subject {
   }
 
   /// Of ten steps.
-  func loopAllocations(_ loop: (() throws -> Void) throws -> Void) throws -> Int {
+  public func loopAllocations(_ loop: (() throws -> Void) throws -> Void) throws -> Int {
     let before = nde_allocation_count()
     for _ in 0..<10 { try loop(run) }
     return Int(nde_allocation_count() - before)
@@ -54,8 +67,8 @@ final class TrainingSubject<Model: Module, Batch: Module>: Subject {
 }
 
 /// Solves of one system from a compiled function: (y0, times) -> (states, statistics).
-final class SolveSubject<Scalar: FloatingScalar>: Subject {
-  typealias Function = CompiledFunction<
+public final class SolveSubject<Scalar: FloatingScalar>: CountedSubject {
+  public typealias Function = CompiledFunction<
     (Tensor<Scalar>, Tensor<Double>), Tensor<Scalar>, Tensor<Double>
   >
   private let function: Function
@@ -64,24 +77,27 @@ final class SolveSubject<Scalar: FloatingScalar>: Subject {
   private var statistics: Tensor<Double>?
 
   /// - Parameter times: start and end of the solve, in numbers; a short one ends after a quarter.
-  init(from y0: Tensor<Scalar>, times: (Double, Double), _ function: Function) {
+  public init(from y0: Tensor<Scalar>, times: (Double, Double), _ function: Function) {
     self.function = function
     self.y0 = y0
     self.times = Tensor([times.0, times.1])
     shortTimes = Tensor([times.0, times.0 + (times.1 - times.0) / 4])
   }
 
-  func compile() throws -> Program { try function.program(for: y0, times) }
+  public func compile() throws -> Program { try function.program(for: y0, times) }
 
-  func run() throws { statistics = try function(y0, times).1 }
+  public func run() throws { (states, statistics) = try function(y0, times) }
 
-  func evaluations() throws -> Evaluations? {
+  /// What the function returned last.
+  public private(set) var states: Tensor<Scalar>?
+
+  public func evaluations() throws -> Evaluations? {
     // Status, evaluations, accepted, ...: the row of `Solution.statisticsTensor`.
     statistics.map { Evaluations(forward: Int($0.scalars[1])) }
   }
 
   /// A call makes its results; the solver's loop makes nothing. So: what a long solve allocates beyond a short one.
-  func loopAllocations(_ loop: (() throws -> Void) throws -> Void) throws -> Int {
+  public func loopAllocations(_ loop: (() throws -> Void) throws -> Void) throws -> Int {
     func count(_ times: Tensor<Double>) throws -> Int {
       let before = nde_allocation_count()
       try loop { statistics = try function(y0, times).1 }

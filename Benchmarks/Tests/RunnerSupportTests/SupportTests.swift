@@ -100,3 +100,24 @@ import Testing
     #expect(plot.svg.contains("nothing to show"))
   }
 }
+
+@Suite struct NPYTests {
+  // numpy 2.4 reads these as the arrays that they are; the format is documented in numpy.lib.format.
+  @Test(arguments: [[2, 3], [6], []]) func headerAndData(shape: [Int]) throws {
+    let path = FileManager.default.temporaryDirectory.path + "/array-\(UUID().uuidString).npy"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let elements = (0..<shape.reduce(1, *)).map { Float($0) - 0.5 }
+    try writeNPY(elements, shape: shape, to: path)
+    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    #expect(Array(bytes[0..<8]) == [0x93] + Array("NUMPY".utf8) + [1, 0])
+    let start = 10 + Int(bytes[8]) + 256 * Int(bytes[9])
+    #expect(start % 64 == 0 && bytes[start - 1] == 10)
+    let header = String(decoding: bytes[10..<start], as: UTF8.self)
+    let extents = shape.map { "\($0)," }.joined(separator: " ")
+    #expect(header.hasPrefix("{'descr': '<f4', 'fortran_order': False, 'shape': (\(extents)), }"))
+    let data = bytes[start...].withUnsafeBytes { raw in
+      (0..<elements.count).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+    }
+    #expect(data == elements && bytes.count == start + 4 * elements.count)
+  }
+}

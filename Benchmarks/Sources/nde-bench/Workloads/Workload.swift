@@ -1,0 +1,90 @@
+import ArgumentParser
+import NODECore
+import PerformanceCheck
+import RunnerSupport
+
+/// The workloads that are measured; adding one is a case, a file and its peers' scripts.
+enum WorkloadName: String, CaseIterable, ExpressibleByArgument {
+  case w1, w2, w3, w5, w7, w8
+
+  var title: String {
+    switch self {
+    case .w1: "spiral training step"
+    case .w2: "MLP field, RK4 x 100"
+    case .w3: "MLP field, dopri5 at 1e-5"
+    case .w5: "training steps of the MNIST networks"
+    case .w7: "10,000 Lotka-Volterra systems"
+    case .w8: "matrix products"
+    }
+  }
+
+  func make() throws -> any Workload {
+    switch self {
+    case .w1: try W1()
+    case .w2: try W2()
+    case .w3: try W3()
+    case .w5: W5()
+    case .w7: try W7()
+    case .w8: try W8()
+    }
+  }
+}
+
+/// Inputs from a seeded generator, and what is timed on them.
+protocol Workload {
+  /// Writes what the peers need to compute the same.
+  func export(to folder: String) throws
+  func variants() throws -> [WorkloadVariant]
+}
+
+struct WorkloadVariant {
+  var name: String
+  var subject: any Subject
+  /// Of the arithmetic: whose peak makes the floor.
+  var elementBytes = 4
+  /// Operations that no implementation can avoid, given how many evaluations the solver takes: products of matrices,
+  /// and in a gradient twice as many again; elementary functions only where they are most of the work.
+  var necessaryFlops: (Evaluations) -> Double
+  /// A number of the first run's result that the peers compute too.
+  var check: () throws -> Double
+}
+
+/// `body` as something to time.
+final class CallSubject: Subject {
+  private let program: () throws -> Program
+  private let body: () throws -> Void
+  private let spent: () throws -> Evaluations?
+
+  init(
+    program: @escaping () throws -> Program, spent: @escaping () throws -> Evaluations? = { nil },
+    body: @escaping () throws -> Void
+  ) {
+    self.program = program
+    self.body = body
+    self.spent = spent
+  }
+
+  func compile() throws -> Program { try program() }
+  func run() throws { try body() }
+  func evaluations() throws -> Evaluations? { try spent() }
+}
+
+/// Writes tensors as .npy files, `workload.name.npy`.
+struct InputWriter {
+  var folder: String
+  var workload: String
+
+  func write<S: TensorScalar>(_ name: String, _ tensor: Tensor<S>) throws {
+    try writeNPY(tensor.scalars, shape: tensor.shape.dimensions, to: "\(folder)/\(workload).\(name).npy")
+  }
+
+  /// Every parameter under its name, with a prefix.
+  func write(_ prefix: String, parametersOf model: some Module) throws {
+    let vector = model.parameterVector(Float.self).scalars
+    for entry in model.parameterLayout.entries {
+      try writeNPY(
+        Array(vector[entry.range]), shape: entry.shape.dimensions,
+        to: "\(folder)/\(workload).\(prefix)\(entry.name).npy")
+    }
+  }
+}
