@@ -31,7 +31,7 @@ def main():
     processors = sorted(os.sched_getaffinity(0))[-chosen.threads:]
     environment = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
     before = os.getloadavg()[0]
-    results = []
+    results, text = [], ""
     with tempfile.TemporaryDirectory() as inputs:
         subprocess.run([chosen.runner, "workloads", *chosen.workloads, "--export", inputs], check=True, env=environment)
         for turn in range(chosen.rounds):
@@ -43,7 +43,9 @@ def main():
                 for side in sides if turn % 2 == 0 else reversed(sides):
                     command = side + ["--threads", str(chosen.threads), "--repeats", str(chosen.repeats)]
                     results += run(command, environment, processors)
-    write(summary(results), chosen, before, environment)
+                # After each workload, so that an interrupted run leaves a table too.
+                text = write(summary(results), chosen, before)
+    print("\n" + text + f"\npeers.json and peers.md are in {chosen.out}")
 
 
 def run(command, environment, processors):
@@ -122,7 +124,8 @@ def aligned(head, rows, markdown):
     return "\n".join("| " + " | ".join(row) + " |" for row in [line(head), rule] + [line(row) for row in rows])
 
 
-def write(entries, chosen, load, environment):
+def write(entries, chosen, load):
+    """peers.json and peers.md; returns the table for a terminal."""
     head, rows, remarks = table(entries)
     mine = next((e for e in entries if e["peer"] == OURS), None)
     versions = sorted({e["version"] for e in entries if e["peer"] != OURS})
@@ -136,9 +139,6 @@ def write(entries, chosen, load, environment):
         f"load average {load:.1f} before, {after:.1f} after" + (" (not a quiet machine)" if busy else ""),
         "ours: memory is what the program plans, peers': growth of the resident peak while timed; times: peer / ours",
     ]
-    print("\n" + "\n".join(notes) + "\n\n" + aligned(head, rows, False) + "\n")
-    for remark in remarks:
-        print("different results: " + remark)
     out = pathlib.Path(chosen.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "peers.json").write_text(json.dumps(
@@ -147,7 +147,8 @@ def write(entries, chosen, load, environment):
     (out / "peers.md").write_text(
         "# Peers\n\n" + "\n".join(f"* {n}" for n in notes) + "\n\n" + aligned(head, rows, True) + "\n"
         + "".join(f"\nDifferent results: {remark}\n" for remark in remarks))
-    print(f"peers.json and peers.md are in {out}")
+    return "\n".join(notes) + "\n\n" + aligned(head, rows, False) + "\n" + "".join(
+        f"different results: {remark}\n" for remark in remarks)
 
 
 if __name__ == "__main__":
