@@ -22,25 +22,29 @@ def norm(x, layer, groups=32, epsilon=1e-5):
     return ((grouped - mean) * jax.lax.rsqrt(variance + epsilon)).reshape(x.shape) * layer["scale"] + layer["bias"]
 
 
+def conv3_forward(x, weight):
+    return jax.lax.conv_general_dilated(
+        x, weight, (1, 1), [(1, 1)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
 @jax.custom_vjp
 def conv3(x, weight):
     """3x3, padded, with a gradient written out: XLA's own takes ten times as long once it is inside of a loop, as that
     of every adaptive solve is."""
-    return jax.lax.conv_general_dilated(
-        x, weight, (1, 1), [(1, 1)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return conv3_forward(x, weight)
 
 
 def conv3_backward(saved, dy):
     x, weight = saved
     n, h, w, c = x.shape
-    dx = conv3(dy, jnp.flip(weight, (0, 1)).transpose(0, 1, 3, 2))
+    dx = conv3_forward(dy, jnp.flip(weight, (0, 1)).transpose(0, 1, 3, 2))
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     rows = dy.reshape(-1, dy.shape[-1])
     dw = [padded[:, i:i + h, j:j + w].reshape(-1, c).T @ rows for i in range(3) for j in range(3)]
     return dx, jnp.stack(dw).reshape(weight.shape)
 
 
-conv3.defvjp(lambda x, weight: (conv3(x, weight), (x, weight)), conv3_backward)
+conv3.defvjp(lambda x, weight: (conv3_forward(x, weight), (x, weight)), conv3_backward)
 
 
 def concat_conv(t, x, layer):
