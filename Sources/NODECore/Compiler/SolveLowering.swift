@@ -15,7 +15,7 @@ struct LoweredSolve {
     let captures = (2..<count).map { index in
       NestedSolve.Capture(
         buffer(index), hasLanes: programs.captureHasLanes[index - 2],
-        elements: programs.captureElements[index - 2],
+        elements: programs.captureElements[index - 2], dtype: instruction.field.parameters[index].dtype,
         cotangent: instruction.isGradient && wanted[index] ? result(index) : nil)
     }
     var solve = NestedSolve(

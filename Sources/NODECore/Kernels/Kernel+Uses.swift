@@ -189,11 +189,8 @@ extension NestedSolve {
     }
     for capture in captures {
       let count = capture.elements * (capture.hasLanes ? lanes : 1)
-      uses.append(
-        BufferUse(
-          name: "capture", buffer: capture.buffer, access: .read, bytes: count * 4, isPerLane: false,
-          dtype: nil))
-      add("capture's cotangent", capture.cotangent, .write, count, dtype)
+      add("capture", capture.buffer, .read, count, capture.dtype)
+      add("capture's cotangent", capture.cotangent, .write, count, capture.dtype)
     }
     guard let cotangents else {
       statistics("statistics", self.statistics)

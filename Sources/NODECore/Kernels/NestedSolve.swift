@@ -11,13 +11,18 @@ package struct NestedSolve: Sendable {
     package var hasLanes: Bool
     /// Per lane where it has lanes.
     package var elements: Int
+    /// Its own and its cotangent's; the state's may be another.
+    package var dtype: DType
     /// Of a gradient: where its cotangent goes; nil where it is not wanted.
     package var cotangent: BufferID?
 
-    package init(_ buffer: BufferID, hasLanes: Bool, elements: Int, cotangent: BufferID? = nil) {
+    package init(
+      _ buffer: BufferID, hasLanes: Bool, elements: Int, dtype: DType, cotangent: BufferID? = nil
+    ) {
       self.buffer = buffer
       self.hasLanes = hasLanes
       self.elements = elements
+      self.dtype = dtype
       self.cotangent = cotangent
     }
   }
