@@ -90,20 +90,21 @@ package struct DerivativeCheck {
     path: [DerivativeMode]
   ) throws {
     let directions = x.map { draw(like: $0) }
-    let cotangents = try f(x.map(\.identity)).map { draw(like: $0) }
+    let cotangents = try Graph.differentiating(x, f).map { draw(like: $0) }
     try compare(f, x, directions, cotangents, order, modes, path)
     guard order < last else { return }
     for mode in DerivativeMode.allCases where modes.contains(mode) {
       let derivative: Function = { arguments in
-        let copies = arguments.map(\.identity)
-        let results = try f(copies)
-        switch mode {
-        case .forward:
-          let tangents = pushforward(of: results, inputs: copies, tangents: directions)
-          return zip(results, tangents).map { $1 ?? $0.splat(0) }
-        case .reverse:
-          let gradients = pullback(of: results, cotangents: cotangents, to: copies)
-          return zip(copies, gradients).map { $1 ?? $0.splat(0) }
+        try Graph.differentiating(arguments) { copies in
+          let results = try f(copies)
+          switch mode {
+          case .forward:
+            let tangents = pushforward(of: results, inputs: copies, tangents: directions)
+            return zip(results, tangents).map { $1 ?? $0.splat(0) }
+          case .reverse:
+            let gradients = pullback(of: results, cotangents: cotangents, to: copies)
+            return zip(copies, gradients).map { $1 ?? $0.splat(0) }
+          }
         }
       }
       try check(derivative, at: x, order: order + 1, last: last, modes: modes, path: path + [mode])
@@ -114,8 +115,7 @@ package struct DerivativeCheck {
     _ f: Function, _ x: [Value], _ directions: [Value], _ cotangents: [Value], _ order: Int,
     _ modes: Set<DerivativeMode>, _ path: [DerivativeMode]
   ) throws {
-    let copies = x.map(\.identity)
-    let results = try f(copies)
+    let (copies, results) = try Graph.differentiating(x) { ($0, try f($0)) }
     func projected(_ results: [Value]) -> Value { DerivativeCheck.dot(results, cotangents) }
     func shifted(_ distance: Double) throws -> Value {
       projected(try f(zip(x, directions).map { $0 + $1 * distance }))

@@ -8,12 +8,14 @@
 public func valueAndGradient<S: FloatingScalar>(
   at x: [Tensor<S>], of f: ([Tensor<S>]) throws -> Tensor<S>
 ) rethrows -> (value: Tensor<S>, gradient: [Tensor<S>]) {
-  let arguments = x.map { $0.value.identity }
-  let result = try f(arguments.map { Tensor<S>($0) })
-  require(
-    result.count == 1, "gradient: the function's result must have one element, its shape is \(result.shape)")
-  let cotangents = pullback(of: [result.value], cotangents: [result.value.splat(1)], to: arguments)
-  return (result, zip(x, cotangents).map { Tensor($1 ?? $0.value.splat(0)) })
+  try Graph.differentiating(x.map(\.value)) { arguments in
+    let result = try f(arguments.map { Tensor<S>($0) })
+    require(
+      result.count == 1, "gradient: the function's result must have one element, its shape is \(result.shape)"
+    )
+    let cotangents = pullback(of: [result.value], cotangents: [result.value.splat(1)], to: arguments)
+    return (result, zip(x, cotangents).map { Tensor($1 ?? $0.value.splat(0)) })
+  }
 }
 
 /// f(x) and its gradient, of x's shape; the result of `f` has one element.

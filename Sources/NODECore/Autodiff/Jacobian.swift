@@ -11,22 +11,24 @@ public enum DerivativeMode: Sendable, Hashable, CaseIterable {
 public func jacobian<S: FloatingScalar>(
   at x: Tensor<S>, mode: DerivativeMode? = nil, of f: (Tensor<S>) throws -> Tensor<S>
 ) rethrows -> Tensor<S> {
-  let argument = x.value.identity
-  let result = try f(Tensor<S>(argument))
-  let shape = Shape(result.shape.dimensions + x.shape.dimensions)
-  switch mode ?? (x.count < result.count ? .forward : .reverse) {
-  case .reverse:
-    let rows = (0..<result.count).map { index in
-      let row = pullback(of: [result.value], cotangents: [unit(index, result)], to: [argument])[0]
-      return Tensor<S>(row ?? argument.splat(0))
+  try Graph.differentiating([x.value]) { arguments in
+    let argument = arguments[0]
+    let result = try f(Tensor<S>(argument))
+    let shape = Shape(result.shape.dimensions + x.shape.dimensions)
+    switch mode ?? (x.count < result.count ? .forward : .reverse) {
+    case .reverse:
+      let rows = (0..<result.count).map { index in
+        let row = pullback(of: [result.value], cotangents: [unit(index, result)], to: [argument])[0]
+        return Tensor<S>(row ?? argument.splat(0))
+      }
+      return rows.isEmpty ? .zeros(shape) : Tensor.stacked(rows).reshaped(to: shape)
+    case .forward:
+      let columns = (0..<x.count).map { index in
+        let column = pushforward(of: [result.value], inputs: [argument], tangents: [unit(index, x)])[0]
+        return Tensor<S>(column ?? result.value.splat(0))
+      }
+      return columns.isEmpty ? .zeros(shape) : Tensor.stacked(columns, axis: result.rank).reshaped(to: shape)
     }
-    return rows.isEmpty ? .zeros(shape) : Tensor.stacked(rows).reshaped(to: shape)
-  case .forward:
-    let columns = (0..<x.count).map { index in
-      let column = pushforward(of: [result.value], inputs: [argument], tangents: [unit(index, x)])[0]
-      return Tensor<S>(column ?? result.value.splat(0))
-    }
-    return columns.isEmpty ? .zeros(shape) : Tensor.stacked(columns, axis: result.rank).reshaped(to: shape)
   }
 }
 

@@ -14,10 +14,11 @@ public func jvp<S: FloatingScalar>(
   require(
     x.map(\.shape) == direction.map(\.shape),
     "jvp: directions \(direction.map(\.shape)) do not fit arguments \(x.map(\.shape))")
-  let arguments = x.map { $0.value.identity }
-  let result = try f(arguments.map { Tensor<S>($0) })
-  let tangent = pushforward(of: [result.value], inputs: arguments, tangents: direction.map(\.value))[0]
-  return (result, Tensor(tangent ?? result.value.splat(0)))
+  return try Graph.differentiating(x.map(\.value)) { arguments in
+    let result = try f(arguments.map { Tensor<S>($0) })
+    let tangent = pushforward(of: [result.value], inputs: arguments, tangents: direction.map(\.value))[0]
+    return (result, Tensor(tangent ?? result.value.splat(0)))
+  }
 }
 
 /// f(x) and the function that multiplies a cotangent of the result's shape with the Jacobian (reverse mode): it gives a tensor
@@ -33,8 +34,9 @@ public func vjp<S: FloatingScalar>(
 public func vjp<S: FloatingScalar>(
   at x: [Tensor<S>], of f: ([Tensor<S>]) throws -> Tensor<S>
 ) rethrows -> (value: Tensor<S>, pullback: @Sendable (Tensor<S>) -> [Tensor<S>]) {
-  let arguments = x.map { $0.value.identity }
-  let result = try f(arguments.map { Tensor<S>($0) })
+  let (arguments, result) = try Graph.differentiating(x.map(\.value)) { arguments in
+    (arguments, try f(arguments.map { Tensor<S>($0) }))
+  }
   return (
     result,
     { cotangent in

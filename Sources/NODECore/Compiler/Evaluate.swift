@@ -83,16 +83,13 @@ struct Request {
 }
 
 extension Value {
-  /// Whether the value's numbers depend on something that has none yet (a symbol of a trace) or that a derivative is being
-  /// taken to.
+  /// Whether the value's numbers depend on something that has none yet (a symbol of a trace), or that a derivative is
+  /// being taken with respect to at this time.
   package var isTraced: Bool {
     var seen: Set<UInt64> = []
     var pending = [node]
     while let node = pending.popLast() {
-      switch node.operation {
-      case .input, .identity: return true
-      default: break
-      }
+      if node.isSymbol { return true }
       for operand in node.operands where seen.insert(operand.node.id).inserted {
         pending.append(operand.node)
       }

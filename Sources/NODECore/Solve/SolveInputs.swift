@@ -28,19 +28,17 @@ struct SolveInputs {
 }
 
 extension SolveInputs {
-  /// Whether the solve could run now: nothing it needs is a placeholder of a trace, nor behind the node that
-  /// `gradient` and its kin put before what they differentiate (their evaluation runs the solve together with its
-  /// gradient, so running it alone first would be work for nothing).
+  /// Whether the solve could run now: nothing it needs is a placeholder of a trace, nor an argument of a derivative that is
+  /// being taken (whose evaluation runs the solve together with its gradient, so running it alone first would be work
+  /// for nothing). What came out of a derivative that was taken is known like anything else.
   var areKnown: Bool {
     var seen: Set<UInt64> = []
     var pending = values
     while let value = pending.popLast() {
       let node = value.node
       guard node.evaluated(value.index) == nil, seen.insert(node.id).inserted else { continue }
-      switch node.operation {
-      case .input, .identity: return false
-      default: pending.append(contentsOf: node.operands)
-      }
+      if node.isSymbol { return false }
+      pending.append(contentsOf: node.operands)
     }
     return true
   }

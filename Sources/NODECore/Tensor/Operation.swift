@@ -18,8 +18,8 @@ package enum Operation: Sendable {
   case convert(DType)
   /// Value of the operand, derivative zero.
   case stopGradient
-  /// The operand itself; a distinct node to differentiate with respect to.
-  case identity
+  /// The operand itself; a distinct node to differentiate with respect to, while the scope is open where it has one.
+  case identity(DerivativeScope?)
 
   // Structure
   /// Operand axis i becomes result axis axes[i] (strictly increasing); the operand's extent there is the result's or 1;

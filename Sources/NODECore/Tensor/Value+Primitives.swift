@@ -31,7 +31,7 @@ extension Value {
   package func converted(to dtype: DType) -> Value { Graph.one(.convert(dtype), [self]) }
   package var stoppingGradient: Value { Graph.one(.stopGradient, [self]) }
   /// A distinct node with the same value.
-  package var identity: Value { Graph.one(.identity, [self]) }
+  package var identity: Value { Graph.one(.identity(nil), [self]) }
 
   package func broadcast(to shape: Shape, axes: [Int]) -> Value {
     Graph.one(.broadcast(to: shape, axes: axes), [self])

@@ -227,7 +227,7 @@ extension Trainer {
 
     // Differentiated with respect to each parameter, not to the vector: the gradient is then one
     // concatenation instead of a sum of padded pieces.
-    let symbols = layout.unflatten(parameters).map { Graph.one(.identity, [$0]) }
+    let symbols = layout.unflatten(parameters).map(\.identity)
     let objective = try self.objective(
       template.replacingParameters(symbols), batch, RandomKey(words: Tensor(key)))
     let loss = objective.loss.value
