@@ -2,12 +2,17 @@
 #include <string.h>
 #include "nk_solve.h"
 
+// More than fit into an address space: sizes made of it do not overflow, the allocation fails.
+static const int64_t unaffordable = (int64_t)1 << 50;
+
 // Steps a solve can take at most.
 static int64_t most_steps(const nk_ode *ode) {
   const nk_controller *c = &ode->controller;
-  const int64_t intervals = nk_max(ode->time_count - 1, 1);
-  if (!c->adaptive && c->steps_per_interval > 0) return c->steps_per_interval * intervals;
-  return nk_max(c->max_steps, 1);
+  int64_t steps = nk_max(c->max_steps, 1);
+  if (!c->adaptive && c->steps_per_interval > 0 &&
+      __builtin_mul_overflow(c->steps_per_interval, (int64_t)nk_max(ode->time_count - 1, 1), &steps))
+    return unaffordable;
+  return nk_min(steps, unaffordable);
 }
 
 int64_t nk_tape_plan(nk_tape *tape, const nk_ode *ode, void *base) {
@@ -27,7 +32,8 @@ int64_t nk_ode_tape_bytes(const nk_ode *ode) {
 
 static int64_t stride_for(const nk_tape *tape, int64_t steps) {
   int64_t stride = 1;
-  while (stride * tape->capacity < steps) stride *= 2;
+  const int64_t least = steps / tape->capacity + (steps % tape->capacity != 0);
+  while (stride < least) stride *= 2;
   return stride;
 }
 

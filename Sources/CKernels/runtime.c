@@ -19,6 +19,13 @@ int32_t nk_processors(void) {
   return online > 0 ? (int32_t)online : 1;
 }
 
+void *nk_memory_new(int64_t bytes) {
+  void *memory = NULL;
+  return bytes >= 0 && posix_memalign(&memory, 64, bytes > 64 ? (size_t)bytes : 64) == 0 ? memory : NULL;
+}
+
+void nk_memory_free(void *memory) { free(memory); }
+
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define NK_UNDER_TSAN 1

@@ -11,6 +11,10 @@ int32_t nk_blas_threads(void);
 // Processors that this process may run on: at least 1.
 int32_t nk_processors(void);
 
+// Memory that starts at a cache line; NULL where there is not so much.
+void *nk_memory_new(int64_t bytes);
+void nk_memory_free(void *memory);
+
 // For locks that the thread sanitizer cannot see: a tag per lock, acquired after locking and released before unlocking.
 // NULL, and nothing done, outside of a build under that sanitizer.
 void *nk_tsan_tag(void);

@@ -57,7 +57,8 @@ func lowerSolves(_ ir: inout IR, _ order: [Int], kept: Set<ValueID>) throws {
       instruction: solve, programs: try SolverPrograms(solve, wanted: wanted), wanted: wanted,
       dtype: ir[instruction.operands[0]].type.dtype, timeCount: ir[instruction.operands[1]].count)
     ir.loweredSolves[index] = lowered
-    if !solve.isGradient {
+    // A tape that nobody reads takes no memory.
+    if !solve.isGradient, read.contains(instruction.results[2]) {
       let bytes = lowered.nested(
         buffer: { _ in BufferID(0) }, isRead: { _ in true }, result: { _ in BufferID(0) }
       ).tapeBytes()

@@ -37,4 +37,8 @@ package struct ControllerParameters: Sendable, Hashable {
   package var errorComponents = 0
 
   package init() {}
+
+  /// Above these nothing is allocated that holds a number for each step, and counts of steps do not overflow.
+  package static let mostSteps = 1 << 40
+  package static let mostStepsPerInterval = 1 << 31
 }

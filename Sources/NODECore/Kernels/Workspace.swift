@@ -1,3 +1,5 @@
+import CKernels
+
 /// Memory of one run, and the table of its arguments' addresses.
 ///
 /// `@unchecked Sendable`: whoever takes it from a `WorkspaceList` is the only one to use it until it is put back.
@@ -6,15 +8,17 @@ package final class Workspace: @unchecked Sendable {
   package let byteCount: Int
   package let arguments: UnsafeMutablePointer<UnsafeMutableRawPointer?>
 
-  init(byteCount: Int, argumentCount: Int) {
+  /// nil where there is not so much memory.
+  init?(byteCount: Int, argumentCount: Int) {
+    guard let memory = nk_memory_new(Int64(byteCount)) else { return nil }
     self.byteCount = byteCount
-    pointer = .allocate(byteCount: max(byteCount, KernelSizes.alignment), alignment: KernelSizes.alignment)
+    pointer = memory
     arguments = .allocate(capacity: max(argumentCount, 1))
     arguments.initialize(repeating: nil, count: max(argumentCount, 1))
   }
 
   deinit {
-    pointer.deallocate()
+    nk_memory_free(pointer)
     arguments.deallocate()
   }
 }
@@ -32,10 +36,13 @@ package final class WorkspaceList: Sendable {
     idle = Guarded(list)
   }
 
-  package func withWorkspace<Result, Failure: Error>(
-    byteCount: Int, _ body: (Workspace) throws(Failure) -> Result
-  ) throws(Failure) -> Result {
-    let workspace = take(byteCount) ?? Workspace(byteCount: byteCount, argumentCount: argumentCount)
+  /// Throws `.outOfMemory` where a new one is needed and there is not so much memory.
+  package func withWorkspace<Result>(
+    byteCount: Int, _ body: (Workspace) throws(SolveError) -> Result
+  ) throws(SolveError) -> Result {
+    guard
+      let workspace = take(byteCount) ?? Workspace(byteCount: byteCount, argumentCount: argumentCount)
+    else { throw SolveError(status: .outOfMemory) }
     defer { idle.withLock { $0.append(workspace) } }
     return try body(workspace)
   }

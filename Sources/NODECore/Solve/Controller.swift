@@ -40,7 +40,9 @@ public struct Controller: Sendable, Hashable {
   /// So many equal steps from each save time to the next.
   public static func fixed(stepsPerInterval: Int) -> Controller {
     require(
-      stepsPerInterval > 0, "Controller.fixed: at least one step per interval, got \(stepsPerInterval)")
+      (1...ControllerParameters.mostStepsPerInterval).contains(stepsPerInterval),
+      "Controller.fixed: stepsPerInterval must be in 1...\(ControllerParameters.mostStepsPerInterval), "
+        + "got \(stepsPerInterval)")
     var parameters = ControllerParameters()
     parameters.isAdaptive = false
     parameters.stepsPerInterval = stepsPerInterval
@@ -72,7 +74,7 @@ public struct Controller: Sendable, Hashable {
     demand(minimumStep.isFinite && minimumStep >= 0, "minimumStep must not be negative", minimumStep)
     demand(
       maximumStep.map { $0 > minimumStep } ?? true, "maximumStep must be above minimumStep", maximumStep ?? 0)
-    demand(maxSteps > 0, "maxSteps must be positive", maxSteps)
+    requireSteps(maxSteps, "Controller.adaptive")
     var parameters = ControllerParameters()
     parameters.rtol = rtol
     parameters.atol = atol
@@ -85,6 +87,13 @@ public struct Controller: Sendable, Hashable {
     parameters.maximumStep = maximumStep ?? 0
     parameters.maximumSteps = maxSteps
     return Controller(parameters: parameters)
+  }
+
+  /// A gradient keeps the time of every step, so there is memory for so many to be had.
+  static func requireSteps(_ maxSteps: Int, _ operation: String) {
+    require(
+      (1...ControllerParameters.mostSteps).contains(maxSteps),
+      "\(operation): maxSteps must be in 1...\(ControllerParameters.mostSteps), got \(maxSteps)")
   }
 
   static func requireTolerances(_ rtol: Double, _ atol: Double, _ operation: String) {
@@ -112,7 +121,7 @@ public struct Controller: Sendable, Hashable {
     if let atol { result.atol = atol }
     Controller.requireTolerances(result.rtol, result.atol, "odeint")
     if let maxSteps {
-      require(maxSteps > 0, "odeint: maxSteps must be positive, got \(maxSteps)")
+      Controller.requireSteps(maxSteps, "odeint")
       result.maximumSteps = maxSteps
     }
     return result
