@@ -127,10 +127,9 @@ void nk_pool_run(nk_pool *pool, int64_t count, void (*body)(void *context, int64
 }
 
 nk_pool *nk_pool_create(int32_t threads) {
-  if (threads < 1 || threads > JOINED) return NULL;
+  if (threads < 1 || threads > NK_MAX_THREADS) return NULL;
   nk_pool *pool = calloc(1, sizeof *pool);
   if (!pool) return NULL;
-  pool->threads = threads;
   pool->workers = calloc((size_t)threads, sizeof *pool->workers);
   if (!pool->workers || pthread_mutex_init(&pool->mutex, NULL)) {
     free(pool->workers);
@@ -141,12 +140,10 @@ nk_pool *nk_pool_create(int32_t threads) {
   pthread_cond_init(&pool->done, NULL);
   for (int32_t i = 1; i < threads; i++) {
     pool->workers[i] = (struct nk_worker){.pool = pool, .index = i};
-    if (pthread_create(&pool->workers[i].thread, NULL, work, &pool->workers[i])) {
-      nk_pool_destroy(pool);
-      return NULL;
-    }
+    if (pthread_create(&pool->workers[i].thread, NULL, work, &pool->workers[i])) break;
     pool->started = i;
   }
+  pool->threads = pool->started + 1;
   return pool;
 }
 

@@ -59,7 +59,8 @@ import Testing
   }
 
   @Test func badSizesAreRefused() {
-    #expect(nk_pool_create(0) == nil && nk_pool_create(-1) == nil)
+    #expect(
+      nk_pool_create(0) == nil && nk_pool_create(-1) == nil && nk_pool_create(NK_MAX_THREADS + 1) == nil)
     #expect(nk_pool_threads(nil) == 1)
   }
 }

@@ -9,7 +9,10 @@
 
 typedef struct nk_pool nk_pool;
 
-// threads >= 1, the caller included. NULL on failure.
+// Most threads of a pool.
+#define NK_MAX_THREADS 1024
+
+// 1 <= threads <= NK_MAX_THREADS, the caller included; fewer where the system does not give so many. NULL on failure.
 nk_pool *nk_pool_create(int32_t threads);
 void nk_pool_destroy(nk_pool *pool);
 int32_t nk_pool_threads(const nk_pool *pool); // 1 for NULL

@@ -4,14 +4,21 @@ import Synchronization
 /// What runs programs: threads, and the kernels that answer on this machine.
 public enum Runtime {
   /// Threads of a run, the calling one included. At first the number of processors that this process may use. Results do
-  /// not depend on it.
+  /// not depend on it. Traps outside of 1...maximumThreads.
   public static var threads: Int {
     get { defaultThreads.load(ordering: .relaxed) }
     set {
-      require(newValue >= 1, "Runtime.threads: \(newValue) threads are not possible")
+      requireThreads(newValue, "Runtime.threads")
       defaultThreads.store(newValue, ordering: .relaxed)
     }
   }
+
+  /// The largest number of threads.
+  public static let maximumThreads = Int(NK_MAX_THREADS)
+
+  /// Threads that a run in this task really gets: those asked for, or fewer where the system does not give so many.
+  /// Makes them where nothing has run yet.
+  public static var grantedThreads: Int { currentPool()?.threads ?? 1 }
 
   /// Processors that this process may use.
   public static var processors: Int { Int(nk_processors()) }
@@ -28,11 +35,11 @@ public enum Runtime {
 
   /// One line for reports.
   public static var summary: String {
-    "\(instructionSet) kernels, \(threads) of \(processors) processors; OpenBLAS core \(openBLASCore), "
+    "\(instructionSet) kernels, \(grantedThreads) threads on \(processors) processors; OpenBLAS core \(openBLASCore), "
       + "\(openBLASThreads) threads"
   }
 
-  private static let defaultThreads = Atomic<Int>(max(Int(nk_processors()), 1))
+  private static let defaultThreads = Atomic<Int>(min(max(Int(nk_processors()), 1), maximumThreads))
 
   /// Threads of runs in this task: `withThreads` or the process's setting.
   package static var currentThreads: Int { ThreadOverride.threads ?? threads }
@@ -50,6 +57,12 @@ public enum Runtime {
     }
   }
 
+  static func requireThreads(_ count: Int, _ operation: String) {
+    require(
+      (1...maximumThreads).contains(count),
+      "\(operation): \(count) threads are not possible; 1 to \(maximumThreads) are")
+  }
+
   private static let pools = Guarded<[Int: ThreadPool]>([:])
 }
 
@@ -59,7 +72,7 @@ enum ThreadOverride {
 
 /// Runs of programs inside of `body` use `count` threads, whatever `Runtime.threads` is; other tasks are not affected.
 public func withThreads<Result>(_ count: Int, _ body: () throws -> Result) rethrows -> Result {
-  require(count >= 1, "withThreads: \(count) threads are not possible")
+  Runtime.requireThreads(count, "withThreads")
   return try ThreadOverride.$threads.withValue(count, operation: body)
 }
 
@@ -67,6 +80,6 @@ public func withThreads<Result>(_ count: Int, _ body: () throws -> Result) rethr
 public func withThreads<Result>(
   _ count: Int, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
 ) async rethrows -> Result {
-  require(count >= 1, "withThreads: \(count) threads are not possible")
+  Runtime.requireThreads(count, "withThreads")
   return try await ThreadOverride.$threads.withValue(count, operation: body)
 }

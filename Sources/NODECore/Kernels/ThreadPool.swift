@@ -9,9 +9,9 @@ package final class ThreadPool: @unchecked Sendable {
   /// The calling thread included.
   package let threads: Int
 
-  /// At least one thread; where the system refuses to make more, as many as it gives: one.
+  /// At least one thread; where the system refuses to make more, as many as it gives.
   package init(threads: Int) {
-    require(threads >= 1, "ThreadPool: \(threads) threads are not possible")
+    Runtime.requireThreads(threads, "ThreadPool")
     pool = threads > 1 ? nk_pool_create(Int32(threads)) : nil
     self.threads = Int(nk_pool_threads(pool))
   }

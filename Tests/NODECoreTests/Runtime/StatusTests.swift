@@ -1,4 +1,6 @@
+import AllocationCounter
 import CKernels
+import Foundation
 import Testing
 
 @testable import NODECore
@@ -33,6 +35,34 @@ struct StatusTests {
         """)
   }
 
+  /// Outside of a solve: the operation, no time, and the index wherever it is.
+  @Test(arguments: [1, 5, 700, 40_000]) func badIndicesAreNamed(count: Int) throws {
+    for (bad, position) in [(-1, 0), (3, count - 1), (7, count / 2)] {
+      var indices = [Int32](repeating: 1, count: count)
+      indices[position] = Int32(bad)
+      let place = "the index at position \(position) is \(bad), the table has 3 rows"
+      let table = Tensor<Double>([[1, 2], [3, 4], [5, 6]]), at = Tensor<Int32>(indices)
+      let gathered = #expect(throws: SolveError.self) { try (table.gather(at: at) * 2).evaluated() }
+      #expect(gathered?.description == "gather: an index is outside of the table\n\(place)")
+      #expect(gathered?.badIndex == .init(position: position, index: bad, entries: 3))
+      let scattered = #expect(throws: SolveError.self) {
+        try Tensor<Double>.ones([count, 2]).scatterAdded(at: at, entries: 3).evaluated()
+      }
+      #expect(scattered?.description == "scatterAdd: an index is outside of the table\n\(place)")
+    }
+  }
+
+  @Test func badIndicesInAFieldAreAnErrorOfTheSolve() {
+    let table = Tensor<Double>([1, 2])
+    let error = #expect(throws: SolveError.self) {
+      try odeint(from: Tensor<Double>([0.0]), t0: 0, t1: 5) { _, y in
+        table.gather(at: (y * 2).converted(to: Int32.self)) + y * 0
+      }
+    }
+    #expect(error?.status == .indexOutOfRange && error?.operation == nil)
+    #expect(error.map { "\($0)".contains("an index is outside of the table\nat t = ") } == true)
+  }
+
   @Test func errorsLeaveOutWhatIsUnknown() {
     var diagnosis = nk_diagnosis()
     diagnosis.status = .NK_OUT_OF_MEMORY
@@ -63,6 +93,22 @@ struct StatusTests {
     #expect(Runtime.processors >= 1)
     #expect(!Runtime.openBLASCore.isEmpty)
     #expect(Runtime.summary.contains(Runtime.instructionSet.description))
+  }
+
+  /// With room for a few stacks only, the pool has fewer threads than asked for, says so, and works.
+  @Test(.enabled(if: allocation_count() >= 0, "sanitizers need the address space"))
+  func aPoolHasAsManyThreadsAsTheSystemGives() async {
+    await #expect(processExitsWith: .success) {
+      var limit = rlimit()
+      getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+      let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")[0]
+      limit.rlim_cur = rlim_t(Int(pages)! * 4096 + 400 << 20)
+      setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+      let granted = withThreads(Runtime.maximumThreads) { Runtime.grantedThreads }
+      require(granted >= 1 && granted < Runtime.maximumThreads, "\(granted) threads")
+      let sum = withThreads(Runtime.maximumThreads) { (Tensor<Double>.ones([3000, 3]) * 2).sum().scalar }
+      require(sum == 18_000, "\(sum)")
+    }
   }
 
   @Test func threadCountsOfTasksDoNotLeak() async {
