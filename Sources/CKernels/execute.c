@@ -133,18 +133,24 @@ typedef struct lanes_job {
   const nk_run *run;
   const nk_region *region;
   int64_t lanes, blocks, groups;
-  _Atomic int64_t failure; // (block << 8 | status) of the first block in order that failed
+  atomic_flag busy; // whoever sets it may touch what follows
+  int64_t failed;   // the first block in order that failed; `blocks`: none
+  nk_diagnosis what;
 } lanes_job;
 
 static int run_block(lanes_job *job, nk_frame *frame, int64_t block) {
   frame->lane0 = block * job->region->block_lanes;
   frame->lanes = nk_min(job->region->block_lanes, job->lanes - frame->lane0);
-  const nk_status status = nk_frame_execute(frame, job->region);
-  if (status == NK_SUCCESS) return 1;
-  const int64_t mine = block << 8 | (int64_t)status;
-  int64_t first = atomic_load(&job->failure);
-  while (mine < first && !atomic_compare_exchange_weak(&job->failure, &first, mine)) {
+  nk_diagnosis what = {.lane = -1, .component = -1};
+  frame->diagnosis = &what;
+  if (nk_frame_execute(frame, job->region) == NK_SUCCESS) return 1;
+  while (atomic_flag_test_and_set(&job->busy)) {
   }
+  if (block < job->failed) {
+    job->failed = block;
+    job->what = what;
+  }
+  atomic_flag_clear(&job->busy);
   return 0;
 }
 
@@ -164,24 +170,20 @@ static void run_one_group(void *context, int64_t index, int32_t worker) {
 }
 
 static nk_status run_lanes(const nk_run *run, const nk_region *region) {
-  lanes_job job = {.run = run, .region = region, .lanes = run->lanes > 0 ? run->lanes : region->lanes};
+  lanes_job job = {.run = run,
+                   .region = region,
+                   .lanes = run->lanes > 0 ? run->lanes : region->lanes,
+                   .busy = ATOMIC_FLAG_INIT};
   job.blocks = nk_block_count(job.lanes, region->block_lanes);
   job.groups = nk_max(1, nk_min(region->groups, job.blocks));
-  atomic_init(&job.failure, INT64_MAX);
+  job.failed = job.blocks;
   if (region->acc_count > 0)
     nk_pool_run(run->pool, job.groups, run_one_group, &job);
   else
     nk_pool_run(run->pool, job.blocks, run_one_block, &job);
-  const int64_t failure = atomic_load(&job.failure);
-  if (failure != INT64_MAX) {
-    const nk_status status = (nk_status)(failure & 255);
-    if (run->diagnosis) {
-      run->diagnosis->status = status;
-      run->diagnosis->instr = region->first;
-      run->diagnosis->lane = (failure >> 8) * region->block_lanes;
-      run->diagnosis->component = -1;
-    }
-    return status;
+  if (job.failed < job.blocks) {
+    if (run->diagnosis) *run->diagnosis = job.what;
+    return job.what.status;
   }
   if (region->acc_count == 0) return NK_SUCCESS;
   const nk_frame frame = nk_run_frame(run, 0, 0);

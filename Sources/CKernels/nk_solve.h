@@ -146,7 +146,7 @@ typedef struct nk_pace {
   double direction, h, error_before; // h > 0
   int after_rejection, non_finite;
   int64_t accepted, rejected, evaluations;
-  double last_error, last_h;
+  double last_error, last_h; // of the last rejected step; of the last attempt
 } nk_pace;
 void nk_pace_start(nk_pace *pace, const nk_solve *solve, double from, double to);
 // The end of the next attempt towards `to`; a status other than success ends the solve.

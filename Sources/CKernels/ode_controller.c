@@ -41,7 +41,6 @@ int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h) 
   const int accepted = finite && error <= 1;
   if (!accepted || pace->after_rejection) factor = fmin(factor, 1);
   pace->h = fabs(h) * factor;
-  pace->last_error = error;
   pace->after_rejection = !accepted;
   pace->non_finite = !finite;
   if (accepted) {
@@ -49,6 +48,7 @@ int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h) 
     pace->error_before = fmax(error, 1e-4); // one lucky step must not make the next one timid
   } else {
     pace->rejected++;
+    pace->last_error = error;
   }
   return accepted;
 }

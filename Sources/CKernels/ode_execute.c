@@ -172,6 +172,18 @@ static int ordered(const double *times, int32_t count) {
   return 1;
 }
 
+// Which time it is: the first that does not go on from those before it.
+static nk_status disordered(const nk_solve *s) {
+  int32_t at = 0;
+  while (at + 1 < s->ode->time_count && ordered(s->times, at + 1)) at++;
+  nk_diagnosis *d = s->frame->diagnosis;
+  if (d) {
+    d->component = at;
+    d->t = s->times[at];
+  }
+  return NK_TIMES_NOT_MONOTONE;
+}
+
 nk_status nk_ode_execute(const nk_instr *instr, const nk_frame *frame, char *workspace) {
   const nk_ode *ode = instr->u.ode;
   const int gradient = instr->op == NK_OP_ODE_GRADIENT;
@@ -187,7 +199,7 @@ nk_status nk_ode_execute(const nk_instr *instr, const nk_frame *frame, char *wor
     nk_tape_plan(&s.tape, ode, operand(frame, ode->tape));
   else
     s.tape = (nk_tape){0};
-  if (!ordered(s.times, ode->time_count)) return NK_INVALID_ARGUMENT;
+  if (!ordered(s.times, ode->time_count)) return disordered(&s);
   if (!gradient) return nk_forward_solve(&s);
   s.ct_states = operand(frame, ode->ct_states);
   s.ct_y0 = operand(frame, ode->ct_y0);

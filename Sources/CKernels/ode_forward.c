@@ -94,7 +94,9 @@ static nk_status fixed_solve(nk_solve *s) {
     for (int64_t i = 0; i < s->ode->time_count; i++)
       memcpy(s->states + i * s->state_bytes, s->y0, (size_t)s->state_bytes);
     nk_report(s, NK_MAX_STEPS, &pace, s->times[0], 0, 0);
+    pace.last_h = pace.direction * s->controller->step;
     nk_diagnose(s, NK_MAX_STEPS, &pace, s->times[0], -1, -1);
+    if (s->frame->diagnosis) s->frame->diagnosis->steps_needed = steps;
     return NK_MAX_STEPS;
   }
   int64_t kept = 0;

@@ -38,8 +38,21 @@ int64_t nk_instr_scratch_bytes(const nk_instr *instr, int64_t block_lanes) {
 }
 
 // --- Gather and scatter
-// ------------------------------------------------------------------------------------------- Rows of a table
-// by index. Table and indices may be shared by the lanes or belong to each.
+// -------------------------------------------------------------------------------------------
+// Says which index, where there is somebody to tell.
+static nk_status bad_index(const nk_instr *instr, const nk_frame *frame, int64_t lane, int64_t row,
+                           int32_t index) {
+  nk_diagnosis *d = frame->diagnosis;
+  if (d) {
+    const int per_lane = frame->program->buffers[instr->in[1]].has_lanes;
+    d->position = (per_lane ? (frame->lane0 + lane) * instr->u.gather.rows_per_lane : 0) + row;
+    d->index = index;
+    d->entries = instr->u.gather.entries;
+  }
+  return NK_INDEX_OUT_OF_RANGE;
+}
+
+// Rows of a table by index. Table and indices may be shared by the lanes or belong to each.
 static nk_status gather(const nk_instr *instr, const nk_frame *frame) {
   const nk_buffer *buffers = frame->program->buffers;
   const int64_t lanes = nk_frame_lanes(frame, instr->out[0]), rows = instr->u.gather.rows_per_lane;
@@ -51,7 +64,8 @@ static nk_status gather(const nk_instr *instr, const nk_frame *frame) {
   char *out = nk_frame_address(frame, instr->out[0]);
   for (int64_t lane = 0; lane < lanes; lane++, table += table_lane, index += index_lane)
     for (int64_t r = 0; r < rows; r++, out += bytes) {
-      if (index[r] < 0 || index[r] >= instr->u.gather.entries) return NK_INVALID_ARGUMENT;
+      if (index[r] < 0 || index[r] >= instr->u.gather.entries)
+        return bad_index(instr, frame, lane, r, index[r]);
       memcpy(out, table + index[r] * bytes, (size_t)bytes);
     }
   return NK_SUCCESS;
@@ -72,7 +86,8 @@ static nk_status scatter_add(const nk_instr *instr, const nk_frame *frame, const
   if (!is_accumulator(frame, instr->out[0])) memset(table, 0, (size_t)(table_bytes * (per_lane ? lanes : 1)));
   for (int64_t lane = 0; lane < lanes; lane++, index += index_lane, table += per_lane ? table_bytes : 0)
     for (int64_t r = 0; r < rows; r++, row += bytes) {
-      if (index[r] < 0 || index[r] >= instr->u.gather.entries) return NK_INVALID_ARGUMENT;
+      if (index[r] < 0 || index[r] >= instr->u.gather.entries)
+        return bad_index(instr, frame, lane, r, index[r]);
       k->axpby(table + index[r] * bytes, row, scale, 1, (ptrdiff_t)width);
     }
   return NK_SUCCESS;

@@ -85,7 +85,7 @@ typedef struct nk_ewise_code {
   X(NK_OP_GROUP_NORM_GRADIENT, "groupNormGradient") /* u.norm: in0 y, in1 rstd, in2 dy -> out0 dx                   */ \
   X(NK_OP_SOFTMAX_XENT, "softmaxCrossEntropy")      /* u.softmax: in0 x, in1 labels (i32) -> out0 loss per row      */ \
   X(NK_OP_SOFTMAX_XENT_GRADIENT, "softmaxCrossEntropyGradient") /* in0 x, in1 labels, in2 dy -> out0                */ \
-  /* An index outside of [0, entries) ends the run with NK_INVALID_ARGUMENT; table and indices may have lanes or not. */ \
+  /* An index outside of [0, entries) ends the run with NK_INDEX_OUT_OF_RANGE; table and indices may have lanes or not. */ \
   X(NK_OP_GATHER, "gather")                /* u.gather: in0 table [entries, width], in1 i32 indices -> out0         */ \
   X(NK_OP_SCATTER_ADD, "scatterAdd")       /* u.gather: in0 rows [n, width], in1 i32 indices -> out0 [entries, width] (acc) */ \
   /* Along the last axis; an index outside of its row ends the run with NK_INVALID_ARGUMENT. */ \
@@ -206,6 +206,8 @@ typedef struct nk_diagnosis {
   double t, h;               // solver time and last step tried
   int64_t steps, rejected;
   double error_ratio;        // of the last rejected step
+  int64_t steps_needed;      // NK_MAX_STEPS of fixed steps: how many there would have been
+  int64_t position, index, entries; // NK_INDEX_OUT_OF_RANGE: where among the indices, which, of how many; entries 0: unknown
 } nk_diagnosis;
 
 // Memory of one run with `threads` workers, nested solves included; 64-byte aligned by the caller.

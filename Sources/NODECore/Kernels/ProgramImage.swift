@@ -9,6 +9,7 @@ package final class ProgramImage: @unchecked Sendable {
   /// Of the program's own structures and constants.
   package let byteCount: Int
   package let argumentCount: Int
+  private let description: ProgramDescription
 
   /// `inputs`: how many of the arguments the program must not write.
   package init(_ description: ProgramDescription, inputs: Int) throws(InvalidProgram) {
@@ -20,13 +21,15 @@ package final class ProgramImage: @unchecked Sendable {
     var writer = ImageWriter(into: block)
     program = writer.pointer(to: writer.program(description))!
     argumentCount = description.arguments.count
+    self.description = description
   }
 
   deinit { block.deallocate() }
 
   /// Memory of one run with so many threads: arena, blocks, accumulators, nested solves.
   package func workspaceBytes(threads: Int) -> Int {
-    Int(nk_program_workspace_bytes(program, Int32(threads)))
+    Runtime.requireThreads(threads, "workspaceBytes")
+    return Int(nk_program_workspace_bytes(program, Int32(threads)))
   }
 
   /// One run. `arguments`: as many as the description has, each with all of its bytes; `workspace`: 64-byte aligned, at
@@ -40,7 +43,8 @@ package final class ProgramImage: @unchecked Sendable {
     let status = nk_program_run(program, arguments, workspace, pool?.pool, &diagnosis)
     guard status != .NK_SUCCESS else { return }
     diagnosis.status = status
-    throw SolveError(diagnosis)
+    let kernel = description.instructions[Int(diagnosis.instr)].kernel
+    throw SolveError(diagnosis, operation: kernel.isSolve ? nil : kernel.name)
   }
 }
 

@@ -10,6 +10,8 @@ public enum SolveStatus: Int, Sendable, Hashable, CaseIterable, CustomStringConv
   case outOfMemory
   case invalidArgument
   case cancelled
+  case indexOutOfRange
+  case timesNotMonotone
 
   init(_ kernel: nk_status) {
     self =
@@ -22,6 +24,8 @@ public enum SolveStatus: Int, Sendable, Hashable, CaseIterable, CustomStringConv
       case .NK_OUT_OF_MEMORY: .outOfMemory
       case .NK_INVALID_ARGUMENT: .invalidArgument
       case .NK_CANCELLED: .cancelled
+      case .NK_INDEX_OUT_OF_RANGE: .indexOutOfRange
+      case .NK_TIMES_NOT_MONOTONE: .timesNotMonotone
       }
   }
 
@@ -35,6 +39,8 @@ public enum SolveStatus: Int, Sendable, Hashable, CaseIterable, CustomStringConv
     case .outOfMemory: .NK_OUT_OF_MEMORY
     case .invalidArgument: .NK_INVALID_ARGUMENT
     case .cancelled: .NK_CANCELLED
+    case .indexOutOfRange: .NK_INDEX_OUT_OF_RANGE
+    case .timesNotMonotone: .NK_TIMES_NOT_MONOTONE
     }
   }
 
@@ -52,9 +58,11 @@ public enum SolveStatus: Int, Sendable, Hashable, CaseIterable, CustomStringConv
 /// A run that did not succeed, with everything that is known about where and why.
 public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
   public var status: SolveStatus
+  /// The operation that failed, where that was not a solve: there is then no time and no step.
+  public var operation: String?
   /// The first lane at fault; nil where that is unknown or all of them are.
   public var lane: Int?
-  /// The component of that lane's state, row-major.
+  /// The component of that lane's state, row-major. Of `.timesNotMonotone`: which of the times, `time`.
   public var component: Int?
   /// The solver's time, and the last step that it tried.
   public var time: Double
@@ -65,6 +73,19 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
   /// Error divided by tolerance of the last rejected step: above 1 means inaccurate, not finite means that a stage was
   /// not finite. Nil where no step was rejected.
   public var errorRatio: Double?
+  /// Of `.maxSteps` with fixed steps: how many of them it takes.
+  public var neededSteps: Int?
+  /// Of `.indexOutOfRange`; nil where it was met inside of a solve's field.
+  public var badIndex: BadIndex?
+
+  /// An index that its table does not have.
+  public struct BadIndex: Sendable, Hashable {
+    /// Where it is among the indices, row-major.
+    public var position: Int
+    public var index: Int
+    /// Rows of the table.
+    public var entries: Int
+  }
 
   package init(
     status: SolveStatus, lane: Int? = nil, component: Int? = nil, time: Double = 0, step: Double = 0,
@@ -80,23 +101,50 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
     self.errorRatio = errorRatio
   }
 
-  init(_ diagnosis: nk_diagnosis) {
+  /// `operation`: the one that failed, where that is not a solve.
+  init(_ diagnosis: nk_diagnosis, operation: String? = nil) {
     self.init(
       status: SolveStatus(diagnosis.status), lane: diagnosis.lane < 0 ? nil : Int(diagnosis.lane),
       component: diagnosis.component < 0 ? nil : Int(diagnosis.component), time: diagnosis.t,
       step: diagnosis.h,
       steps: Int(diagnosis.steps), rejected: Int(diagnosis.rejected),
       errorRatio: diagnosis.rejected > 0 ? diagnosis.error_ratio : nil)
+    self.operation = operation
+    if diagnosis.steps_needed > 0 { neededSteps = Int(diagnosis.steps_needed) }
+    if diagnosis.entries > 0 {
+      badIndex = BadIndex(
+        position: Int(diagnosis.position), index: Int(diagnosis.index), entries: Int(diagnosis.entries))
+    }
   }
 
   public var description: String {
-    var text = status.help
+    var text = operation.map { "\($0): " } ?? ""
+    if let neededSteps {
+      // Above 9e15 the kernels stop counting.
+      let count = neededSteps == .max ? "more than 9e15" : "\(neededSteps)"
+      text += "the fixed steps are \(count), above maxSteps; raise maxSteps or take larger steps"
+    } else {
+      text += status.help
+    }
+    if let badIndex {
+      text += "\nthe index at position \(badIndex.position) is \(badIndex.index), "
+      text += "the table has \(badIndex.entries) rows"
+    }
+    return text + place + history
+  }
+
+  /// Outside of a solve there is no time and nothing was stepped.
+  private var place: String {
+    if status == .timesNotMonotone { return component.map { "\ntimes[\($0)] is \(time)" } ?? "" }
+    guard operation == nil, steps > 0 || step != 0 || lane != nil else { return "" }
     var place = "\nat t = \(time), step \(step)"
     if let lane { place += ", lane \(lane)" }
     if let component { place += ", component \(component)" }
-    // Outside of a solve there is no time and nothing was stepped.
-    if steps > 0 || step != 0 || lane != nil { text += place }
-    if steps > 0 { text += "\nafter \(steps) steps, \(rejected) of them rejected" }
+    return place
+  }
+
+  private var history: String {
+    var text = steps > 0 ? "\nafter \(steps) steps, \(rejected) of them rejected" : ""
     if let errorRatio {
       text +=
         errorRatio.isFinite

@@ -90,8 +90,8 @@ extension Tensor {
   }
 
   /// Rows of this table at `indices` [n...]; of [entries, rest...] they are [n..., rest...]. The entries are along `axis`,
-  /// whose place the axes of the indices take. An index outside of 0..<entries is an error of the caller: the evaluation
-  /// fails.
+  /// whose place the axes of the indices take. An index outside of 0..<entries stops the program when the
+  /// numbers are read; `evaluated()` throws it as a `SolveError` instead.
   public func gather(at indices: Tensor<Int32>, axis: Int = 0) -> Tensor {
     let axis = shape.normalized(axis: axis, "gather")
     let table = value.permuted(to: [axis] + (0..<rank).filter { $0 != axis })

@@ -1,3 +1,4 @@
+import AllocationCounter
 import Foundation
 import Testing
 
@@ -50,6 +51,59 @@ import Testing
       let status = try solution.status
       #expect(status == .nonFiniteState || status == .nonFiniteField)
     }
+  }
+
+  /// The error ratio is that of a rejected step, also where accepted ones follow.
+  @Test(arguments: 3..<30) func theErrorRatioIsThatOfARejectedStep(maxSteps: Int) {
+    let error = #expect(throws: SolveError.self) {
+      try odeint(
+        from: Tensor<Double>([1, 1]), at: [0, 100], controller: .adaptive(firstStep: 5, maxSteps: maxSteps),
+        field: ReferenceProblem.lotkaVolterra)
+    }
+    #expect(error.map { $0.rejected > 0 } == true)
+    #expect(error?.errorRatio.map { $0 > 1 } == true)
+  }
+
+  @Test func aFixedGridAboveTheBudgetSaysHowManyStepsItTakes() {
+    let error = #expect(throws: SolveError.self) {
+      try odeint(
+        from: Tensor<Double>([1.0]), at: [2, 0, -1], method: .rk4, controller: .fixed(step: 0.25),
+        maxSteps: 11
+      ) { _, y in y }
+    }
+    #expect(error?.neededSteps == 12)
+    #expect(
+      error?.description == """
+        the fixed steps are 12, above maxSteps; raise maxSteps or take larger steps
+        at t = 2.0, step -0.25
+        """)
+  }
+
+  @Test func computedTimesOutOfOrderAreNamed() {
+    for (last, index) in [(0.5, 2), (1.0, 2), (Double.nan, 2), (-1.0, 2)] {
+      let times = Tensor<Double>([0, 0.5, last / 2]) * 2
+      let error = #expect(throws: SolveError.self) {
+        try odeint(from: Tensor<Double>([1.0]), at: times) { _, y in y }
+      }
+      #expect(error?.status == .timesNotMonotone)
+      #expect(
+        error?.description
+          == "times must be finite and strictly increasing or strictly decreasing\ntimes[\(index)] is \(last)"
+      )
+    }
+  }
+
+  @Test(.enabled(if: allocation_count() >= 0, "a sanitizer ends the process instead"))
+  func aTapeAboveTheMemoryIsAnError() throws {
+    let found = try gradient(at: Tensor<Double>([1.0])) { y0 in
+      try odeint(from: y0, t0: 0, t1: 1, maxSteps: 1 << 40) { _, y in -y }.final.sum()
+    }
+    let error = #expect(throws: SolveError.self) { try found.evaluated() }
+    #expect(error?.status == .outOfMemory)
+    // Without a gradient nothing is kept for each step.
+    #expect(
+      try odeint(from: Tensor<Double>([1.0]), t0: 0, t1: 1, maxSteps: 1 << 40) { _, y in -y }.status
+        == .success)
   }
 
   @Test func fixedStepsFailToo() throws {
