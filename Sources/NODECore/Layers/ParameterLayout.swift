@@ -29,6 +29,23 @@ public struct ParameterLayout: Sendable, Hashable {
       "Module: two parameters have the same name among \(visitor.names)")
   }
 
+  /// How another layout differs, for a message; nil where names, types and shapes are the same.
+  package func difference(of other: ParameterLayout) -> String? {
+    func text(_ entry: Entry) -> String { "\(entry.name), \(entry.dtype)\(entry.shape)" }
+    for (index, (found, expected)) in zip(other.entries, entries).enumerated() where found != expected {
+      return "parameter \(index) is \(text(found)), where \(text(expected)), is expected"
+    }
+    let common = min(entries.count, other.entries.count)
+    if entries.count > common {
+      return "\(common) parameters where \(entries.count) are expected: \(text(entries[common])), is missing"
+    }
+    if other.entries.count > common {
+      return
+        "\(other.entries.count) parameters where \(common) are expected: \(text(other.entries[common])), is new"
+    }
+    return nil
+  }
+
   /// The one element type of all parameters. Traps where they differ: a flat vector has one.
   package func requireDType(_ dtype: DType, _ operation: String) {
     for entry in entries where entry.dtype != dtype {

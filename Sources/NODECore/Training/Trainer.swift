@@ -104,15 +104,16 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
     try evaluate(like: buffer.example, types: buffer.types, pointers: buffer.addresses)
   }
 
-  /// The model with its present parameters. Setting it keeps the optimizer's state.
+  /// The model with its present parameters. Setting it keeps the optimizer's state; traps where the new one's parameters
+  /// have other names, types or shapes.
   public var model: Model {
     get { model(from: 0) }
     set {
+      if let difference = layout.difference(of: newValue.parameterLayout) {
+        fatalError("Trainer.model: \(difference)")
+      }
       makeUnique()
       for (entry, value) in zip(layout.entries, newValue.parameterValues) {
-        require(
-          value.shape == entry.shape,
-          "Trainer.model: \(entry.name) has shape \(value.shape), not \(entry.shape)")
         let scalars = Tensor<Scalar>(value).scalars
         (memory.vector(0) + entry.offset).update(from: scalars, count: scalars.count)
       }
