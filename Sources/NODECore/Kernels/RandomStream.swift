@@ -48,7 +48,8 @@ public struct RandomStream: Sendable {
 
   /// Uniform on [low, high).
   public mutating func nextUniform(_ low: Double, _ high: Double) -> Double {
-    low + (high - low) * nextUniform()
+    // Rounding may reach the upper bound.
+    min(low + (high - low) * nextUniform(), max(low, high.nextDown))
   }
 
   /// An integer in 0..<bound, biased by less than bound / 2^64.

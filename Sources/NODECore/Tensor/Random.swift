@@ -62,10 +62,29 @@ extension RandomStream {
 }
 
 extension Tensor where Scalar: FloatingScalar {
-  /// Independent numbers, uniform on [range.lowerBound, range.upperBound).
+  /// Independent numbers, uniform on [range.lowerBound, range.upperBound). Traps where the range is not finite or holds no
+  /// number of this type.
   public static func uniform(shape: Shape, in range: Range<Double> = 0..<1, key: RandomKey) -> Tensor {
     let unit = Graph.one(.random(.uniform, shape, Scalar.dtype), [key.words.value])
-    return Tensor(unit * (range.upperBound - range.lowerBound) + range.lowerBound)
+    let (least, largest) = bounds(of: range)
+    let width = range.upperBound - range.lowerBound
+    let number = unit * width + least.asDouble
+    // The largest uniform below 1, to which both roundings of the kernels (fused or not) are applied.
+    let last = 1 - Scalar.ulpOfOne / 2
+    let top = Swift.max(last * Scalar(width) + least, least.addingProduct(last, Scalar(width)))
+    return Tensor(top <= largest ? number : .elementwise(.minimum, number, number.splat(largest.asDouble)))
+  }
+
+  /// The least and the largest number of this type in a range.
+  private static func bounds(of range: Range<Double>) -> (Scalar, Scalar) {
+    require(
+      Scalar(range.upperBound - range.lowerBound).isFinite,
+      "uniform: the range \(range) is not finite or too wide")
+    var least = Scalar(range.lowerBound), largest = Scalar(range.upperBound)
+    if least.asDouble < range.lowerBound { least = least.nextUp }
+    if largest.asDouble >= range.upperBound { largest = largest.nextDown }
+    require(least <= largest, "uniform: the range \(range) holds no \(Scalar.self)")
+    return (least, largest)
   }
 
   /// Independent normal numbers.

@@ -6,7 +6,21 @@ public struct Shape: Sendable, Hashable, ExpressibleByArrayLiteral, CustomString
     require(
       dimensions.allSatisfy { $0 >= 0 }, "Shape: extents must not be negative, got \(dimensions)")
     require(dimensions.count <= Shape.maximumRank, "Shape: rank \(dimensions.count) is above 8")
+    require(
+      Shape.isCountable(dimensions),
+      "Shape: \(dimensions) has more elements than can be counted in bytes (2^60)")
     self.dimensions = dimensions
+  }
+
+  /// Whether the bytes of so many elements, zero extents left out, are an `Int`.
+  static func isCountable(_ dimensions: [Int]) -> Bool {
+    var bytes = MemoryLayout<Double>.size
+    for extent in dimensions where extent > 1 {
+      let (product, overflow) = bytes.multipliedReportingOverflow(by: extent)
+      if overflow { return false }
+      bytes = product
+    }
+    return true
   }
 
   public init(arrayLiteral elements: Int...) { self.init(elements) }

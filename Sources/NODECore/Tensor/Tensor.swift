@@ -66,7 +66,12 @@ extension Tensor: ExpressibleByFloatLiteral where Scalar: FloatingScalar {
 }
 
 extension Tensor: ExpressibleByIntegerLiteral {
-  public init(integerLiteral value: Int) { self.init(Scalar(Double(value))) }
+  public init(integerLiteral value: Int) {
+    require(
+      Scalar.dtype != .int32 || Int32(exactly: value) != nil,
+      "Tensor<Int32>: the literal \(value) is outside of \(Int32.min)...\(Int32.max)")
+    self.init(Scalar(Double(value)))
+  }
 }
 
 /// The value of x, seen as a constant by every derivative.

@@ -82,15 +82,12 @@ public struct Safetensors: Sendable, Equatable {
       guard let dtype = Safetensors.typeNames.first(where: { $0.value == entry.dtype })?.key else {
         throw SafetensorsError.unsupportedType(tensor: name, type: entry.dtype)
       }
-      guard entry.shape.count <= Shape.maximumRank, entry.shape.allSatisfy({ $0 >= 0 }) else {
+      guard entry.shape.count <= Shape.maximumRank, entry.shape.allSatisfy({ $0 >= 0 }),
+        Shape.isCountable(entry.shape)
+      else {
         throw SafetensorsError.badShape(tensor: name, entry.shape)
       }
-      var bytes = dtype.byteCount
-      for extent in entry.shape {
-        let (product, overflow) = bytes.multipliedReportingOverflow(by: extent)
-        guard !overflow else { throw SafetensorsError.badShape(tensor: name, entry.shape) }
-        bytes = product
-      }
+      let bytes = entry.shape.reduce(dtype.byteCount, *)
       func bad(_ expected: String) -> SafetensorsError {
         .badOffsets(tensor: name, begin: entry.begin, end: entry.end, expected: expected)
       }

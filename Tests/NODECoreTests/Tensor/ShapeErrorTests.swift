@@ -8,6 +8,7 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     integerArithmetic
   case axisOutside, scalarCount, jvpDirection
   case solveRows, solveBatch, inverseSquare, wideLeastSquares
+  case elementCount, integerLiteral, emptyUniform, tooManyThreads, tooManySteps, tooManyStepsPerInterval
 
   /// What the message must contain.
   var words: [String] {
@@ -33,6 +34,12 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     case .solveBatch: ["solve", "[2, 3, 3]", "[4, 3, 1]"]
     case .inverseSquare: ["inverse", "[2, 3]"]
     case .wideLeastSquares: ["leastSquares", "[2, 3]"]
+    case .elementCount: ["Shape", "[1099511627776, 1099511627776]"]
+    case .integerLiteral: ["Int32", "3000000000"]
+    case .emptyUniform: ["uniform", "0.1..<0.1", "Float"]
+    case .tooManyThreads: ["Runtime.threads", "5000000000", "1024"]
+    case .tooManySteps: ["odeint", "maxSteps", "\(Int.max)", "\(1 << 40)"]
+    case .tooManyStepsPerInterval: ["stepsPerInterval", "\(Int.max)", "\(1 << 31)"]
     }
   }
 
@@ -63,6 +70,14 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     case .solveBatch: _ = solve(Tensor<Double>.ones([2, 3, 3]), Tensor<Double>.ones([4, 3, 1]))
     case .inverseSquare: _ = inverse(x)
     case .wideLeastSquares: _ = leastSquares(x, Tensor<Double>.ones([2]))
+    case .elementCount: _ = Tensor<Double>.zeros([1 << 40, 1 << 40])
+    case .integerLiteral:
+      let number: Tensor<Int32> = 3_000_000_000
+      _ = number
+    case .emptyUniform: _ = Tensor<Float>.uniform(shape: [2], in: 0.1..<0.1, key: RandomKey(seed: 1))
+    case .tooManyThreads: Runtime.threads = 5_000_000_000
+    case .tooManySteps: _ = try? odeint(from: x, t0: 0, t1: 1, maxSteps: .max) { _, y in y }
+    case .tooManyStepsPerInterval: _ = Controller.fixed(stepsPerInterval: .max)
     }
   }
 
