@@ -63,7 +63,8 @@ struct Emitter {
     case .serial: break
     case .lanes(let count):
       let blocks = (count + block - 1) / block
-      let groups = accumulators.isEmpty ? 1 : max(1, min(blocks, MemoryPlan.groups(accumulatorBytes)))
+      let groups =
+        accumulators.isEmpty ? 1 : max(1, min(blocks, MemoryPlan.groups(accumulatorBytes, blocks: blocks)))
       kind = .lanes(total: totalLanes ?? count, block: block, groups: groups)
     case .elements(let count):
       kind = .lanes(total: count, block: block, groups: 1)
@@ -264,5 +265,11 @@ struct MergedAxes {
 extension MemoryPlan {
   /// Copies of a region's accumulators: enough for threads, few where they are large. From sizes alone, so that sums do
   /// not depend on threads.
-  static func groups(_ accumulatorBytes: Int) -> Int { accumulatorBytes > 1 << 20 ? 4 : 8 }
+  ///
+  /// A group adds its blocks in order and groups are added pairwise: where there are many blocks, small sums get more
+  /// groups, so that their rounding errors stay those of some dozens of additions.
+  static func groups(_ accumulatorBytes: Int, blocks: Int) -> Int {
+    let usual = accumulatorBytes > 1 << 20 ? 4 : 8
+    return max(usual, min(blocks / 32, (1 << 20) / max(accumulatorBytes, 1)))
+  }
 }

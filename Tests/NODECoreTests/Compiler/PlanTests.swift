@@ -24,6 +24,21 @@ import Testing
     return run.description
   }
 
+  /// A group adds its blocks one after the other, so their number is bounded where the sum is small.
+  @Test func manyBlocksOfSmallSumsHaveManyGroups() throws {
+    for (rows, columns, least) in [(100, 8, 1), (20_000, 2048, 16), (200_000, 2048, 128)] {
+      let x = input(rows, columns, dtype: .float32)
+      let program = try lower(inputs: [x], outputs: [(x * 2).sum(axes: [0])], options: CompileOptions())
+      let sums = try #require(program.regions.first { !$0.accumulators.isEmpty })
+      guard case .lanes(let total, let block, let groups) = sums.kind else {
+        Issue.record("sums over lanes are not in a region of lanes")
+        return
+      }
+      #expect(total == rows && groups >= least && groups * columns * 4 <= 1 << 20)
+      #expect(groups >= min((total + block - 1) / block / 32, (1 << 20) / (columns * 4)))
+    }
+  }
+
   @Test func aChainWithSeveralResultsIsOnePass() throws {
     let x = input(7, 5), bias = input(5), scale = input()
     let shifted = x + bias.broadcast(to: [7, 5], axes: [1])
