@@ -126,3 +126,7 @@ public struct Schedule: Sendable, Hashable, Codable {
 extension Schedule: ExpressibleByFloatLiteral {
   public init(floatLiteral value: Double) { self = .constant(value) }
 }
+
+extension Schedule: ExpressibleByIntegerLiteral {
+  public init(integerLiteral value: Int) { self = .constant(Double(value)) }
+}

@@ -70,6 +70,12 @@ import Testing
     expectClose(huberLoss(a, b, delta: 0.75), (0.46875 + 1.96875 + 0.03125) / 4)
     let logits = Tensor<Double>([[1, 2, 0.5], [0, -1, 0.25]]), labels = Tensor<Int32>([1, 0])
     #expect(correctCount(logits: logits, labels: labels).scalar == 1)
+    // Scores that are not numbers are never right; infinite ones are compared like others.
+    let broken = Tensor<Double>([
+      [.nan, .nan, .nan], [1, .nan, 0], [0, .infinity, 1], [-.infinity, 0, .infinity],
+      [.infinity, .infinity, 0],
+    ])
+    #expect(correctCount(logits: broken, labels: Tensor<Int32>([0, 1, 1, 0, 1])).scalar == 2)
     let probability = softmax(logits).scalars
     expectClose(
       crossEntropy(logits: logits, labels: labels), -(log(probability[1]) + log(probability[3])) / 2)

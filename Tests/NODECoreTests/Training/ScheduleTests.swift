@@ -7,6 +7,8 @@ import Testing
   @Test func constantAndSteps() {
     let constant: Schedule = 0.25
     #expect(constant.rate(at: 0) == 0.25 && constant.rate(at: 10_000) == 0.25)
+    let integer: Schedule = 2
+    #expect(integer.rate(at: 3) == 2 && SGD(learningRate: 1).learningRate.rate(at: 0) == 1)
     let steps = Schedule.steps(0.1, at: [60, 100, 140])
     #expect(steps.rate(at: 59) == 0.1)
     #expect(abs(steps.rate(at: 60) - 0.01) < 1e-17)
