@@ -35,7 +35,7 @@ public struct Checkpoint: Sendable, Equatable {
   /// What the caller wants to find again: the epoch, results so far.
   public var notes: [String: String]
 
-  private static let format = "NODECore checkpoint 1"
+  private static let format = "NODECore checkpoint 2"
 
   package init(
     architecture: String, optimizer: String, step: Int, key: SIMD2<UInt32>, parameters: [Safetensors.Item],
@@ -88,6 +88,9 @@ public struct Checkpoint: Sendable, Equatable {
         return item
       }
     }
+    guard try entry(Checkpoint.digestName) == Checkpoint.digest(file) else {
+      throw CheckpointError.damaged("its content does not have the checksum that was written with it")
+    }
     parameters = items("model.")
     state = items("optimizer.")
     guard parameters.count + state.count == file.items.count else {
@@ -111,9 +114,20 @@ public struct Checkpoint: Sendable, Equatable {
         Safetensors.Item(name: prefix + $0.name, dtype: $0.dtype, shape: $0.shape, bytes: $0.bytes)
       }
     }
-    return Safetensors(
-      items: prefixed("model.", parameters) + prefixed("optimizer.", state), metadata: metadata
-    ).encoded
+    var file = Safetensors(
+      items: prefixed("model.", parameters) + prefixed("optimizer.", state), metadata: metadata)
+    file.metadata[Checkpoint.digestName] = Checkpoint.digest(file)
+    return file.encoded
+  }
+
+  private static let digestName = "sha256"
+
+  /// Of everything that the file holds, but for the digest itself.
+  private static func digest(_ file: Safetensors) -> String {
+    let texts = file.metadata.filter { $0.key != digestName }.sorted { $0.key < $1.key }
+      .map { "\($0.key)\0\($0.value)\0" }
+    let types = file.items.map { "\($0.name)\0\($0.dtype)\($0.shape)\0" }
+    return SHA256.hexDigest(of: Array((texts + types).joined().utf8) + file.items.flatMap(\.bytes))
   }
 
   /// Writes a temporary file beside `path` and renames it: an interrupted write leaves the old checkpoint.

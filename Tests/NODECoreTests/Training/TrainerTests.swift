@@ -70,6 +70,28 @@ private func makeTrainer(
     #expect(abs(trainer.report!.gradientNorm! - norm) < 1e-5)
   }
 
+  @Test func modelsThatDoNotFitAreRefused() async throws {
+    let wider = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var trainer = makeTrainer()
+      trainer.model = Net(2, 17, 16, 1, activation: .tanh, key: RandomKey(seed: 3))
+    }
+    let shapes = String(decoding: try #require(wider).standardErrorContent, as: UTF8.self)
+    #expect(
+      shapes.contains(
+        "Trainer.model: parameter 0 is layers.0.weight, float32[2, 17], where layers.0.weight, float32[2, 16]"
+      ))
+    let shorter = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var trainer = Trainer(
+        Net(2, 1, 1, activation: .tanh, key: RandomKey(seed: 3)), optimizer: .sgd(learningRate: 1)
+      ) {
+        (model: Net, batch: Points) in meanSquaredError(model(batch.x), batch.y)
+      }
+      trainer.model = Net(2, 1, activation: .tanh, key: RandomKey(seed: 3))
+    }
+    let counts = String(decoding: try #require(shorter).standardErrorContent, as: UTF8.self)
+    #expect(counts.contains("2 parameters where 4 are expected: layers.1.weight, float32[1, 1], is missing"))
+  }
+
   @Test func batchesOfOtherShapesGetTheirOwnProgram() throws {
     var trainer = makeTrainer()
     for count in [8, 3, 8, 1] {
@@ -203,6 +225,23 @@ private func makeTrainer(
       }
     }
     #expect(rejected > 300)
+  }
+
+  /// Every bit of every tensor counts, and so do the texts.
+  @Test func damagedContentIsNoticed() throws {
+    let good = makeTrainer().checkpoint(notes: ["epochs": "2"]).encoded
+    let header = 8 + (0..<8).reduce(0) { $0 | Int(good[$1]) << (8 * $1) }
+    for at in [header, header + 1, (header + good.count) / 2, good.count - 1] {
+      var bytes = good
+      bytes[at] ^= 1
+      let error = #expect(throws: CheckpointError.self) { try Checkpoint(bytes) }
+      #expect(error?.description.contains("checksum") == true)
+    }
+    var other = good
+    let note = try #require(good.firstRange(of: Array(#""note.epochs":"2""#.utf8)))
+    other[note.upperBound - 2] = UInt8(ascii: "3")
+    let error = #expect(throws: CheckpointError.self) { try Checkpoint(other) }
+    #expect(error?.description.contains("checksum") == true)
   }
 
   @Test func writingReplacesTheOldFileWhole() throws {
