@@ -46,9 +46,10 @@ struct CustomDerivative: StructuredOperation {
   func jvp(operands: [Value], results: [Value], tangents: [Value?]) -> [Value?] {
     guard tangents.dropFirst().contains(where: { $0 != nil }) else { return [nil] }
     // The transpose of the rule, which is linear in its cotangent: y' . c = x' . rule(c) for every c.
-    let cotangent = results[0].splat(0).identity
-    let back = rule(Array(operands.dropFirst()), results[0], cotangent)
-    return pullback(of: back, cotangents: Array(tangents.dropFirst()), to: [cotangent])
+    return Graph.differentiating([results[0].splat(0)]) { cotangent in
+      let back = rule(Array(operands.dropFirst()), results[0], cotangent[0])
+      return pullback(of: back, cotangents: Array(tangents.dropFirst()), to: cotangent)
+    }
   }
 
   func vjp(operands: [Value], results: [Value], cotangents: [Value?], wanted: [Bool]) -> [Value?] {
