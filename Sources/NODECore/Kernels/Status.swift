@@ -58,7 +58,7 @@ public enum SolveStatus: Int, Sendable, Hashable, CaseIterable, CustomStringConv
 /// A run that did not succeed, with everything that is known about where and why.
 public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
   public var status: SolveStatus
-  /// The operation that failed, where that was not a solve: there is then no time and no step.
+  /// The operation that failed, where that was not a solve: time and step are then those of a solve inside of it, if any.
   public var operation: String?
   /// The first lane at fault; nil where that is unknown or all of them are.
   public var lane: Int?
@@ -136,7 +136,7 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
   /// Outside of a solve there is no time and nothing was stepped.
   private var place: String {
     if status == .timesNotMonotone { return component.map { "\ntimes[\($0)] is \(time)" } ?? "" }
-    guard operation == nil, steps > 0 || step != 0 || lane != nil else { return "" }
+    guard steps > 0 || step != 0 || (operation == nil && lane != nil) else { return "" }
     var place = "\nat t = \(time), step \(step)"
     if let lane { place += ", lane \(lane)" }
     if let component { place += ", component \(component)" }

@@ -52,6 +52,17 @@ struct StatusTests {
     }
   }
 
+  @Test func aSolveInsideOfALoopSaysWhenItFailed() throws {
+    let start = Tensor<Double>([1.0])
+    let looped = try scan(from: start, over: Tensor<Double>.ones([3, 1])) { y, row in
+      let next = try odeint(from: y, t0: 0, t1: 2, maxSteps: 500) { _, y in y * y * row }.final
+      return (next, next)
+    }
+    let error = #expect(throws: SolveError.self) { try looped.carry.evaluated() }
+    #expect(error?.operation == "scan")
+    #expect(error.map { "\($0)".hasPrefix("scan: ") && "\($0)".contains("\nat t = ") } == true)
+  }
+
   @Test func badIndicesInAFieldAreAnErrorOfTheSolve() {
     let table = Tensor<Double>([1, 2])
     let error = #expect(throws: SolveError.self) {
