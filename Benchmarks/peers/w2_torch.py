@@ -5,6 +5,7 @@ import common
 
 chosen = common.options(__doc__)
 import torch  # noqa: E402
+import torch._functorch.config as functorch  # noqa: E402
 from torch_common import VERSION, Field, mlp, setup  # noqa: E402
 from torchdiffeq import odeint, odeint_adjoint  # noqa: E402
 
@@ -58,6 +59,8 @@ class Case:
 def workload(name, loops, **settings):
     arrays = common.load(chosen.inputs, name)
     y0 = torch.tensor(arrays["y0"])
+    # The continuous adjoint asks for the product with its graph kept, which donated buffers do not allow.
+    functorch.donated_buffer = False
     networks = [("", mlp(arrays))] + ([] if chosen.no_compile else [(" compiled", torch.compile(mlp(arrays)))])
     for suffix, net in networks:
         case = Case(name, net, y0)

@@ -17,16 +17,20 @@ last = {}
 
 
 def field(t, y):
-    last["evaluations"] = last.get("evaluations", 0) + 1
     prey, predators = y[:, 0], y[:, 1]
     meetings = prey * predators
     return torch.stack((a * prey - b * meetings, d * meetings - c * predators), 1)
 
 
+def counted(t, y):
+    last["evaluations"] += 1
+    return field(t, y)
+
+
 @torch.no_grad()
 def together():
     last["evaluations"] = 0
-    last["y"] = odeint(field, y0, torch.tensor([0.0, 10.0]).double(), rtol=1e-6, atol=1e-6, method="dopri5")[1]
+    last["y"] = odeint(counted, y0, torch.tensor([0.0, 10.0]).double(), rtol=1e-6, atol=1e-6, method="dopri5")[1]
 
 
 def own_steps():
@@ -38,11 +42,11 @@ def own_steps():
     problem = torchode.InitialValueProblem(
         y0=y0, t_start=torch.zeros(count).double(), t_end=torch.full((count,), 10.0).double())
     # Compiled, as its documentation advises.
-    solvers = [("", solver)] + ([] if chosen.no_compile else [(" compiled", torch.compile(solver))])
-    for suffix, solver in solvers:
+    solvers = [("", solver.solve)] + ([] if chosen.no_compile else [(" compiled", torch.compile(solver.solve))])
+    for suffix, solve in solvers:
         @torch.no_grad()
         def run():
-            solution = solver.solve(problem) if not suffix else solver(problem)
+            solution = solve(problem)
             last["y"], last["steps"] = solution.ys[:, -1], int(solution.stats["n_steps"].sum())
         common.measure(
             chosen, "w7", "own-steps", "torchode" + suffix, f"torchode {torchode_version}, torch {torch.__version__}",
