@@ -27,6 +27,7 @@ let package = Package(
     .testTarget(name: "RunnerSupportTests", dependencies: ["RunnerSupport"]),
     .testTarget(
       name: "PerformanceCheckTests", dependencies: ["PerformanceCheck", "CMeasure", "RunnerSupport"]),
+    .testTarget(name: "RunnerTests", dependencies: ["nde-bench", "RunnerSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

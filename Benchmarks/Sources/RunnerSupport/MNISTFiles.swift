@@ -9,7 +9,9 @@ public struct MNISTFiles: Sendable {
     public var description: String {
       switch self {
       case .notFound(let folder, let missing):
-        "no MNIST in \(folder): \(missing.joined(separator: ", ")) missing (with or without .gz); `make mnist` downloads it"
+        (missing.count == MNISTFiles.names.count
+          ? "no MNIST in \(folder)" : "MNIST in \(folder) is incomplete")
+          + ": \(missing.joined(separator: ", ")) missing (with or without .gz); `make mnist` downloads it"
       case .unreadable(let path, let why): "\(path) cannot be read: \(why)"
       }
     }
@@ -38,7 +40,7 @@ public struct MNISTFiles: Sendable {
     self.paths = paths
   }
 
-  /// A folder that the user named must hold the files; the usual places are only tried.
+  /// A folder that the user named must hold the files; the usual places may have none of them, but not only some.
   ///
   /// Order: the option, the environment variable MNIST_DIR, data/mnist and ../shared/data/mnist beside the package.
   /// - Returns: nil when no place was named and none has the data.
@@ -47,7 +49,9 @@ public struct MNISTFiles: Sendable {
   {
     if let named = option ?? environment["MNIST_DIR"] { return try MNISTFiles(folder: named) }
     for place in ["data/mnist", "../shared/data/mnist"] {
-      if let files = try? MNISTFiles(folder: package + "/" + place) { return files }
+      do { return try MNISTFiles(folder: package + "/" + place) } catch Failure.notFound(_, let missing)
+        where missing.count == names.count
+      {}
     }
     return nil
   }

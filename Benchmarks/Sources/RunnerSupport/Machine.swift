@@ -29,13 +29,3 @@ public struct Machine: Codable, Sendable, Equatable {
     "\(processor), \(cores) cores, kernels \(instructionSet), OpenBLAS \(openBLASCore), \(threads) threads"
   }
 }
-
-/// Makes a folder, and those above it, where they are missing.
-public func makeFolder(_ path: String) throws {
-  try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-}
-
-/// Writes a file whole or not at all.
-public func writeAtomically(_ text: String, to path: String) throws {
-  try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-}

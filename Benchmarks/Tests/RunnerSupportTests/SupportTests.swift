@@ -60,6 +60,23 @@ import Testing
   }
 }
 
+@Suite struct FilesTests {
+  @Test func whatCannotBeWrittenIsOneSentence() throws {
+    let file = FileManager.default.temporaryDirectory.path + "/file-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    try writeAtomically("text", to: file)
+    #expect(try String(contentsOfFile: file, encoding: .utf8) == "text")
+    let folder = #expect(throws: FileFailure.self) { try makeFolder(file + "/folder") }
+    #expect(folder?.description.hasPrefix("the folder \(file)/folder cannot be made: ") == true)
+    let inside = #expect(throws: FileFailure.self) { try writeAtomically("text", to: file + "/inside") }
+    #expect(inside?.description.hasPrefix("\(file)/inside cannot be written: ") == true)
+    for error in [folder, inside] {
+      #expect(
+        error.map { !$0.description.contains("Error Domain") && !$0.description.contains("\n") } == true)
+    }
+  }
+}
+
 @Suite struct GzipTests {
   // gzip of "hello\n", made by gzip 1.12 with -n.
   static let hello: [UInt8] = [

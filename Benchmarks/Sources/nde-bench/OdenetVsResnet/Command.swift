@@ -31,15 +31,22 @@ struct OdenetVsResnet: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Memory and time of one step against depth and evaluations.")
   var scaling = true
 
+  /// Each row once, in the order asked for.
+  var rows: [RowName] {
+    rowNames.indices.filter { rowNames.firstIndex(of: rowNames[$0]) == $0 }.map { rowNames[$0] }
+  }
+
   func validate() throws {
-    for (name, value) in [("--epochs", epochs), ("--train-images", trainImages), ("--threads", threads)] {
-      if let value, value < 1 { throw ValidationError("\(name) must be at least 1, got \(value)") }
+    try requireOption("--epochs", epochs, in: 1...100_000)
+    try requireOption("--train-images", trainImages, in: 1...1_000_000)
+    try requireOption("--test-images", testImages, in: 250...1_000_000)
+    try requireOption("--batch", batch, in: 1...1_000_000)
+    try requireOption("--channels", channels, in: 2...4096)
+    try requireOption("--threads", threads, in: 1...Runtime.maximumThreads)
+    if let testImages, testImages % 250 != 0 {
+      throw ValidationError("--test-images must be a multiple of 250, got \(testImages)")
     }
-    if batch < 1 { throw ValidationError("--batch must be at least 1, got \(batch)") }
-    if let testImages, testImages < 250 || testImages % 250 != 0 {
-      throw ValidationError("--test-images must be a positive multiple of 250, got \(testImages)")
-    }
-    if let channels, channels < 2 { throw ValidationError("--channels must be at least 2, got \(channels)") }
+    if out.allSatisfy(\.isWhitespace) { throw ValidationError("--out must name a folder") }
   }
 
   func run() throws {
@@ -64,7 +71,7 @@ struct OdenetVsResnet: ParsableCommand {
 
     try makeFolder(out + "/checkpoints")
     var context = RowContext(budget: budget, data: data, folder: out, earlier: results.rows)
-    for row in rowNames where !Interrupt.isRequested {
+    for row in rows where !Interrupt.isRequested {
       var shown = results.rows.first { $0.name == row.title }?.epochs.count ?? 0
       try context.run(row) { result in
         results.keep(result)
@@ -100,10 +107,7 @@ struct OdenetVsResnet: ParsableCommand {
   private func earlierResults(_ budget: Results.Budget) throws -> Results? {
     let path = out + "/results.json"
     guard resume, FileManager.default.fileExists(atPath: path) else { return nil }
-    let earlier: Results
-    do { earlier = try Results.load(path) } catch {
-      throw RunnerError("\(path) is not a result of this command: \(error)")
-    }
+    let earlier = try Results.load(path)
     guard earlier.budget == budget else {
       throw RunnerError(
         "\(path) belongs to another budget; give the same options, or another --out, or no --resume")
@@ -130,5 +134,12 @@ struct OdenetVsResnet: ParsableCommand {
       name: "generated digits (not MNIST)",
       train: SyntheticDigits.dataset(count: trainCount, key: key.fold(in: 0)),
       test: SyntheticDigits.dataset(count: testCount / 250 * 250, key: key.fold(in: 1)))
+  }
+}
+
+/// An option that is given has to lie in a range.
+func requireOption(_ name: String, _ value: Int?, in range: ClosedRange<Int>) throws {
+  if let value, !range.contains(value) {
+    throw ValidationError("\(name) must be in \(range.lowerBound)...\(range.upperBound), got \(value)")
   }
 }

@@ -93,7 +93,13 @@ struct Results: Codable {
   }
 
   static func load(_ path: String) throws -> Results {
-    try JSONDecoder().decode(Results.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+    let data: Data
+    do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
+      throw RunnerError("\(path) cannot be read: \(reason(error))")
+    }
+    do { return try JSONDecoder().decode(Results.self, from: data) } catch {
+      throw RunnerError("\(path) is not a result of this command; give another --out, or no --resume")
+    }
   }
 
   func json() throws -> String {

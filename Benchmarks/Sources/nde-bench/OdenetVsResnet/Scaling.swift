@@ -5,6 +5,7 @@ import RunnerSupport
 struct ScalingStudy {
   /// Steps timed per point, after one that is not.
   var repeats = 3
+  /// Images of a step, fewer where there are not so many.
   var batch = 32
 
   /// Compiles and times one step of a model. `peak` is what the process grew by while the step was compiled and run.
@@ -17,9 +18,10 @@ struct ScalingStudy {
       model, batch in
       softmaxCrossEntropy(logits: try logits(model, batch.images), labels: batch.labels).mean()
     }
-    let example = data.train.batch(Array(0..<batch)[...])
+    let samples = Array(0..<min(batch, data.train.count))[...]
+    let example = data.train.batch(samples)
     let buffer = BatchBuffer(like: example)
-    buffer.fill(from: data.train, Array(0..<batch)[...])
+    buffer.fill(from: data.train, samples)
     let before = ResidentMemory.resetPeak()
     try trainer.step(buffer)
     var times: [Double] = []

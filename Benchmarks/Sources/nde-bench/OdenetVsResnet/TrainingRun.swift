@@ -126,14 +126,10 @@ struct TrainingRun<Model: Module> {
   }
 }
 
-/// Images whose largest score is not their label's, as a number. Ties count as errors unless the label is among the
-/// largest.
+/// Images whose largest score is not their label's, as a number; of several largest ones any counts. Scores that are not
+/// numbers are errors.
 func classificationErrors(logits: Tensor<Float>, labels: Tensor<Int32>) -> Tensor<Float> {
-  let classes = logits.shape[1]
-  let columns = Tensor<Float>((0..<classes).map(Float.init), shape: [1, classes])
-  let onehot = labels.converted(to: Float.self).reshaped(to: [logits.shape[0], 1]) .== columns
-  let own = (logits * onehot).sum(axes: 1)
-  return (logits.max(axes: 1) .> own).sum()
+  Tensor(Float(logits.shape[0])) - correctCount(logits: logits, labels: labels)
 }
 
 /// One clear sentence for the user.

@@ -25,8 +25,8 @@ struct Workloads: ParsableCommand {
   var export: String?
 
   func validate() throws {
-    if repeats < 1 { throw ValidationError("--repeats must be at least 1, got \(repeats)") }
-    if threads < 1 { throw ValidationError("--threads must be at least 1, got \(threads)") }
+    try requireOption("--repeats", repeats, in: 1...1_000_000)
+    try requireOption("--threads", threads, in: 1...Runtime.maximumThreads)
   }
 
   func run() throws {
@@ -140,6 +140,6 @@ extension Machine {
   static var here: Machine {
     Machine(
       instructionSet: "\(Runtime.instructionSet)", openBLASCore: Runtime.openBLASCore,
-      threads: Runtime.threads)
+      threads: Runtime.grantedThreads)
   }
 }
