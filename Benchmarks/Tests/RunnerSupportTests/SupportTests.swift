@@ -72,7 +72,7 @@ import Testing
     #expect(inside?.description.hasPrefix("\(file)/inside cannot be written: ") == true)
     for error in [folder, inside] {
       #expect(
-        error.map { !$0.description.contains("Error Domain") && !$0.description.contains("\n") } == true)
+        error.map { !$0.description.contains("Domain") && !$0.description.contains("\n") } == true)
     }
   }
 }

@@ -95,7 +95,7 @@ struct Results: Codable {
   static func load(_ path: String) throws -> Results {
     let data: Data
     do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
-      throw RunnerError("\(path) cannot be read: \(reason(error))")
+      throw RunnerError("\(path) cannot be read: \(reason(error, for: path))")
     }
     do { return try JSONDecoder().decode(Results.self, from: data) } catch {
       throw RunnerError("\(path) is not a result of this command; give another --out, or no --resume")
