@@ -27,7 +27,7 @@ typedef struct nk_field {
 
 // What a block reports to the thread that drives the solve.
 typedef struct nk_note {
-  double sum[4];
+  double sum[4], error;
   int64_t step, evaluations;
   int32_t status, finite;
 } nk_note;
@@ -65,7 +65,7 @@ typedef struct nk_solve {
   int32_t threads;
   int64_t size, row_bytes, state_bytes; // of an element, a lane, all lanes
   int64_t block_lanes, blocks, groups;
-  nk_field field, forward, backward, vjp;
+  nk_field field, forward, backward, vjp, adjoint;
   nk_tape tape;
   const double *times;
   const char *y0, *ct_states;
@@ -76,6 +76,7 @@ typedef struct nk_solve {
   int64_t scratch_stride, base_states, level_states, residual_stride, lane_ct_bytes;
   char *y, *y1, *k0, *k_last, *lambda, *lambda1; // [lanes, dim], adaptive steps
   double *time_partials;                         // exact: [groups, time_count]
+  char *lane_tape;                               // steps of their own: one tape after the other
   char *committed, *lane_tentative; // backsolve, adaptive: accepted accumulators, lane captures' increments
 } nk_solve;
 
@@ -154,9 +155,10 @@ nk_status nk_pace_next(nk_pace *pace, const nk_solve *solve, double t, double to
 int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h); // 1: accepted
 double nk_first_guess(double d0, double d1, double span);
 double nk_initial_step(double d1, double d2, double h0, int32_t order);
-int64_t nk_grid_steps(const nk_solve *solve); // fixed steps, forward
-double nk_grid_time(const nk_solve *solve, int64_t n, int64_t steps);
-int64_t nk_grid_interval_steps(const nk_solve *solve, int64_t interval); // backsolve
+// Fixed steps between `times`: of the way forward, and in one interval of the way back.
+int64_t nk_grid_steps(const nk_solve *solve, const double *times);
+double nk_grid_time(const nk_solve *solve, const double *times, int64_t n, int64_t steps);
+int64_t nk_grid_interval_steps(const nk_solve *solve, const double *times, int64_t interval);
 
 // --- Drivers
 // -------------------------------------------------------------------------------------------------------

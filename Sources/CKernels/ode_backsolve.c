@@ -67,7 +67,7 @@ static nk_status fixed_block(const nk_block *b, int64_t *evaluations) {
   for (int32_t i = last; i > 0; i--) {
     memcpy(y, s->states + i * s->state_bytes + b->offset, bytes);
     s->kernels->axpby(lambda, s->ct_states + i * s->state_bytes + b->offset, 1, 1, (ptrdiff_t)b->elements);
-    const int64_t steps = nk_grid_interval_steps(s, i - 1);
+    const int64_t steps = nk_grid_interval_steps(s, s->times, i - 1);
     const double from = s->times[i], to = s->times[i - 1];
     double t = from;
     for (int64_t n = 0; n < steps; n++) {
@@ -338,7 +338,7 @@ nk_status nk_backsolve_gradient(nk_solve *s) {
       nk_pool_run(s->frame->pool, s->groups, fixed_group, &p);
       status = gather_notes(s).status;
       pace.evaluations = s->notes[0].evaluations;
-      for (int32_t i = 0; i < last; i++) pace.accepted += nk_grid_interval_steps(s, i);
+      for (int32_t i = 0; i < last; i++) pace.accepted += nk_grid_interval_steps(s, s->times, i);
     }
     if (status == NK_SUCCESS) {
       nk_accumulators_combine(s->vjp.body, acc, s->vjp.run.layout.acc_stride, s->groups, s->frame->pool);

@@ -65,18 +65,17 @@ double nk_initial_step(double d1, double d2, double h0, int32_t order) {
   return fmin(100 * h0, h1);
 }
 
-int64_t nk_grid_steps(const nk_solve *solve) {
+int64_t nk_grid_steps(const nk_solve *solve, const double *times) {
   const nk_controller *c = solve->controller;
   const int32_t last = solve->ode->time_count - 1;
   if (c->steps_per_interval > 0) return c->steps_per_interval * last;
   // A span that is a whole number of steps but for rounding gets no sliver at its end.
-  const double steps = ceil(fabs(solve->times[last] - solve->times[0]) / c->step * (1 - 1e-12));
+  const double steps = ceil(fabs(times[last] - times[0]) / c->step * (1 - 1e-12));
   return steps < 1 ? 1 : steps > 9e15 ? INT64_MAX : (int64_t)steps;
 }
 
-double nk_grid_time(const nk_solve *solve, int64_t n, int64_t steps) {
+double nk_grid_time(const nk_solve *solve, const double *times, int64_t n, int64_t steps) {
   const nk_controller *c = solve->controller;
-  const double *times = solve->times;
   const int32_t last = solve->ode->time_count - 1;
   if (n >= steps) return times[last];
   if (c->steps_per_interval > 0) {
@@ -87,10 +86,10 @@ double nk_grid_time(const nk_solve *solve, int64_t n, int64_t steps) {
   return times[0] + (times[last] >= times[0] ? c->step : -c->step) * (double)n;
 }
 
-int64_t nk_grid_interval_steps(const nk_solve *solve, int64_t interval) {
+int64_t nk_grid_interval_steps(const nk_solve *solve, const double *times, int64_t interval) {
   const nk_controller *c = solve->controller;
   if (c->steps_per_interval > 0) return c->steps_per_interval;
   const double steps =
-      ceil(fabs(solve->times[interval + 1] - solve->times[interval]) / c->step * (1 - 1e-12));
+      ceil(fabs(times[interval + 1] - times[interval]) / c->step * (1 - 1e-12));
   return steps < 1 ? 1 : (int64_t)steps;
 }

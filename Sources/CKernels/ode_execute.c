@@ -1,6 +1,6 @@
 // The solver instructions of a program: operands, workspace, statistics, diagnosis.
 #include <string.h>
-#include "nk_solve.h"
+#include "nk_lanes.h"
 
 // The scratch of one worker; with base 0 only its size is of use.
 nk_scratch nk_solve_scratch(const nk_solve *s, int32_t worker, uintptr_t base, int64_t *bytes) {
@@ -57,6 +57,7 @@ int64_t nk_solve_plan(nk_solve *s, const nk_ode *ode, nk_opcode op, int32_t thre
                   .size = nk_dtype_bytes(ode->dtype)};
   s->row_bytes = ode->dim * s->size;
   s->state_bytes = ode->lanes * s->row_bytes;
+  if (ode->controller.per_lane) return nk_lanes_plan(s, &bump);
   s->block_lanes = nk_field_plan(&s->field, ode->field, ode->lanes, threads, &bump);
   if (gradient && exact) {
     s->block_lanes =
@@ -160,7 +161,7 @@ static int valid(const nk_ode *ode, nk_opcode op) {
   if (op == NK_OP_ODE) return 1;
   return ode->sensitivity == NK_SENSITIVITY_EXACT
              ? ode->field_forward && ode->field_backward && ode->tape >= 0
-             : ode->field_vjp != NULL;
+             : ode->field_vjp && (!c->per_lane || ode->field_adjoint);
 }
 
 // Strictly monotone and finite.
@@ -172,16 +173,36 @@ static int ordered(const double *times, int32_t count) {
   return 1;
 }
 
-// Which time it is: the first that does not go on from those before it.
-static nk_status disordered(const nk_solve *s) {
-  int32_t at = 0;
-  while (at + 1 < s->ode->time_count && ordered(s->times, at + 1)) at++;
-  nk_diagnosis *d = s->frame->diagnosis;
-  if (d) {
-    d->component = at;
-    d->t = s->times[at];
+// Of one row of times for all lanes, or of a row for every lane: which time is the first that does not go on from
+// those before it, if any.
+static nk_status check_times(const nk_solve *s) {
+  const int32_t count = s->ode->time_count;
+  const int64_t rows = s->controller->per_lane ? s->ode->lanes : 1;
+  for (int64_t row = 0; row < rows; row++) {
+    const double *times = s->times + row * count;
+    if (ordered(times, count)) continue;
+    int32_t at = 0;
+    while (at + 1 < count && ordered(times, at + 1)) at++;
+    nk_diagnosis *d = s->frame->diagnosis;
+    if (d) {
+      d->component = at;
+      d->t = times[at];
+      if (s->controller->per_lane) d->lane = row;
+    }
+    return NK_TIMES_NOT_MONOTONE;
   }
-  return NK_TIMES_NOT_MONOTONE;
+  return NK_SUCCESS;
+}
+
+static nk_status run(nk_solve *s) {
+  const nk_ode *ode = s->ode;
+  const int exact = ode->sensitivity == NK_SENSITIVITY_EXACT;
+  if (ode->controller.per_lane) {
+    if (s->op == NK_OP_ODE) return nk_lanes_forward(s);
+    return exact ? nk_lanes_exact(s) : nk_lanes_backsolve(s);
+  }
+  if (s->op == NK_OP_ODE) return nk_forward_solve(s);
+  return exact ? nk_exact_gradient(s) : nk_backsolve_gradient(s);
 }
 
 nk_status nk_ode_execute(const nk_instr *instr, const nk_frame *frame, char *workspace) {
@@ -195,14 +216,18 @@ nk_status nk_ode_execute(const nk_instr *instr, const nk_frame *frame, char *wor
   s.times = operand(frame, ode->times);
   s.states = operand(frame, ode->states);
   s.statistics = operand(frame, gradient ? ode->gradient_statistics : ode->statistics);
-  if (ode->tape >= 0 && ode->sensitivity == NK_SENSITIVITY_EXACT)
+  const int has_tape = ode->tape >= 0 && ode->sensitivity == NK_SENSITIVITY_EXACT;
+  s.lane_tape = has_tape && ode->controller.per_lane ? operand(frame, ode->tape) : NULL;
+  if (has_tape && !ode->controller.per_lane)
     nk_tape_plan(&s.tape, ode, operand(frame, ode->tape));
   else
     s.tape = (nk_tape){0};
-  if (!ordered(s.times, ode->time_count)) return disordered(&s);
-  if (!gradient) return nk_forward_solve(&s);
-  s.ct_states = operand(frame, ode->ct_states);
-  s.ct_y0 = operand(frame, ode->ct_y0);
-  s.ct_times = operand(frame, ode->ct_times);
-  return ode->sensitivity == NK_SENSITIVITY_EXACT ? nk_exact_gradient(&s) : nk_backsolve_gradient(&s);
+  const nk_status status = check_times(&s);
+  if (status != NK_SUCCESS) return status;
+  if (gradient) {
+    s.ct_states = operand(frame, ode->ct_states);
+    s.ct_y0 = operand(frame, ode->ct_y0);
+    s.ct_times = operand(frame, ode->ct_times);
+  }
+  return run(&s);
 }

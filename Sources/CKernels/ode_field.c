@@ -1,6 +1,6 @@
 // The programs of a solve: memory, captured values, calls on one block of lanes.
 #include <string.h>
-#include "nk_solve.h"
+#include "nk_lanes.h"
 
 int64_t nk_field_plan(nk_field *field, const nk_program *program, int64_t lanes, int32_t threads,
                       nk_bump *bump) {
@@ -103,6 +103,62 @@ nk_status nk_field_vjp(const nk_block *b, double t, const char *y, const char *c
   rest[2] = from_lane0(b, ct_y, s->row_bytes);
   bind_lane_captures(b, rest + 3);
   return nk_frame_execute(&frame, s->vjp.body);
+}
+
+// --- Rows in the order of a worker's slots --------------------------------------------------------------------
+static nk_frame rows_frame(const nk_rows *r, const nk_field *field, const char *t, const char *y, void ***arguments) {
+  const nk_solve *s = r->solve;
+  nk_frame frame = nk_run_frame(&field->run, r->worker, r->group);
+  void **a = arguments_of(field, r->worker);
+  a[0] = (void *)(uintptr_t)t;
+  a[1] = (void *)(uintptr_t)y;
+  for (int32_t c = 0; c < s->ode->capture_count; c++)
+    if (r->captures[c]) a[2 + c] = r->captures[c] + r->first * nk_capture_bytes(s, c);
+  frame.args = *arguments = a;
+  frame.lane0 = 0;
+  frame.lanes = r->count;
+  return frame;
+}
+
+nk_status nk_rows_eval(const nk_rows *r, const nk_field *field, const char *t, const char *y, char *dy,
+                       char *residual) {
+  void **arguments;
+  nk_frame frame = rows_frame(r, field, t, y, &arguments);
+  if (residual) frame.residual = residual;
+  arguments[2 + r->solve->ode->capture_count] = dy;
+  return nk_frame_execute(&frame, field->body);
+}
+
+static void bind_row_cotangents(const nk_rows *r, void **arguments, char *const *ct_captures) {
+  for (int32_t c = 0; ct_captures && c < r->solve->ode->capture_count; c++)
+    if (ct_captures[c]) *arguments++ = ct_captures[c] + r->first * nk_capture_bytes(r->solve, c);
+}
+
+nk_status nk_rows_backward(const nk_rows *r, const char *t, const char *y, const char *ct_dy, char *ct_y, char *ct_t,
+                           char *const *ct_captures, char *residual) {
+  const nk_field *field = &r->solve->backward;
+  void **arguments;
+  nk_frame frame = rows_frame(r, field, t, y, &arguments);
+  frame.residual = residual;
+  void **rest = arguments + 2 + r->solve->ode->capture_count;
+  rest[0] = (void *)(uintptr_t)ct_dy;
+  rest[1] = ct_y;
+  rest[2] = ct_t;
+  bind_row_cotangents(r, rest + 3, ct_captures);
+  return nk_frame_execute(&frame, field->body);
+}
+
+nk_status nk_rows_vjp(const nk_rows *r, const nk_field *field, const char *t, const char *y, const char *ct_dy,
+                      char *dy, char *ct_y, char *ct_t, char *const *ct_captures) {
+  void **arguments;
+  nk_frame frame = rows_frame(r, field, t, y, &arguments);
+  void **rest = arguments + 2 + r->solve->ode->capture_count;
+  rest[0] = (void *)(uintptr_t)ct_dy;
+  rest[1] = dy;
+  rest[2] = ct_y;
+  rest[3] = ct_t;
+  bind_row_cotangents(r, rest + 4, ct_captures);
+  return nk_frame_execute(&frame, field->body);
 }
 
 char *nk_field_acc(const nk_field *field, int64_t group) {

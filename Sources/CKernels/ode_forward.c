@@ -23,7 +23,7 @@ static void fixed_block(void *context, int64_t index, int32_t worker) {
   const nk_tableau *tableau = s->tableau;
   nk_note *note = &s->notes[index];
   *note = (nk_note){0};
-  const int64_t steps = nk_grid_steps(s), bytes = b.lanes * s->row_bytes;
+  const int64_t steps = nk_grid_steps(s, s->times), bytes = b.lanes * s->row_bytes;
   char *k[NK_MAX_STAGES], *y = b.scratch.y[0], *y1 = b.scratch.y[1];
   memcpy(k, b.scratch.k, sizeof k);
   memcpy(y, s->y0 + b.offset, (size_t)bytes);
@@ -34,7 +34,7 @@ static void fixed_block(void *context, int64_t index, int32_t worker) {
   int k0_valid = 0;
   double t = s->times[0];
   for (int64_t n = 0; n < steps; n++) {
-    const nk_step step = nk_step_make(s, t, nk_grid_time(s, n + 1, steps), &cursor);
+    const nk_step step = nk_step_make(s, t, nk_grid_time(s, s->times, n + 1, steps), &cursor);
     if (stride && n % stride == 0)
       memcpy(s->tape.states + n / stride * s->state_bytes + b.offset, y, (size_t)bytes);
     uint32_t mask = step.save_end > step.save_first ? dense : needed;
@@ -87,7 +87,7 @@ static void locate_non_finite(const nk_solve *s, const char *x, int64_t *lane, i
 }
 
 static nk_status fixed_solve(nk_solve *s) {
-  const int64_t steps = nk_grid_steps(s);
+  const int64_t steps = nk_grid_steps(s, s->times);
   nk_pace pace;
   nk_pace_start(&pace, s, s->times[0], s->times[s->ode->time_count - 1]);
   if (s->controller->steps_per_interval <= 0 && steps > s->controller->max_steps) {
@@ -102,7 +102,7 @@ static nk_status fixed_solve(nk_solve *s) {
   int64_t kept = 0;
   if (s->tape.header) {
     nk_tape_start(&s->tape, steps);
-    for (int64_t n = 0; n <= steps; n++) s->tape.t[n] = nk_grid_time(s, n, steps);
+    for (int64_t n = 0; n <= steps; n++) s->tape.t[n] = nk_grid_time(s, s->times, n, steps);
     kept = nk_block_count(steps, s->tape.header[NK_TAPE_STRIDE]);
   }
   nk_pool_run(s->frame->pool, s->blocks, fixed_block, s);
@@ -113,8 +113,8 @@ static nk_status fixed_solve(nk_solve *s) {
   const int64_t done = first < 0 ? steps : s->notes[first].step;
   pace.accepted = done;
   pace.evaluations = s->blocks > 0 ? s->notes[nk_max(first, 0)].evaluations : 0;
-  const double t = nk_grid_time(s, done, steps);
-  pace.last_h = first < 0 ? t - nk_grid_time(s, done - 1, steps) : nk_grid_time(s, done + 1, steps) - t;
+  const double t = nk_grid_time(s, s->times, done, steps);
+  pace.last_h = first < 0 ? t - nk_grid_time(s, s->times, done - 1, steps) : nk_grid_time(s, s->times, done + 1, steps) - t;
   nk_report(s, status, &pace, t, kept, 0);
   if (first >= 0) {
     // Other blocks may not have written theirs: look at the failed block alone.

@@ -1,6 +1,6 @@
 // The tape of a solve: when its steps began, and some of the states they began from.
 #include <string.h>
-#include "nk_solve.h"
+#include "nk_lanes.h"
 
 // More than fit into an address space: sizes made of it do not overflow, the allocation fails.
 static const int64_t unaffordable = (int64_t)1 << 50;
@@ -26,6 +26,7 @@ int64_t nk_tape_plan(nk_tape *tape, const nk_ode *ode, void *base) {
 }
 
 int64_t nk_ode_tape_bytes(const nk_ode *ode) {
+  if (ode->controller.per_lane) return ode->lanes * nk_lane_tape_bytes(ode);
   nk_tape tape;
   return nk_tape_plan(&tape, ode, NULL);
 }

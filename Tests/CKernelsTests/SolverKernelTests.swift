@@ -116,6 +116,56 @@ import Testing
     }
   }
 
+  /// Rows with a step size each, of lengths around the vectors' and the chunks'.
+  @Test(arguments: KernelCase.all, [1, 2, 3, 7, 8, 9, 64, 511, 512, 700] as [Int])
+  func rowsHaveTheirOwnSteps(kernel: KernelCase, dim: Int) {
+    var random = SeededGenerator(state: 11)
+    for rows in [1, 2, 5, 33] {
+      let n = rows * dim, terms = 3
+      let y0 = Operand(random: n, kernel.dtype, using: &random),
+        h = Operand(random: n, kernel.dtype, using: &random)
+      let stages = (0..<terms).map { _ in Operand(random: n, kernel.dtype, using: &random) }
+      let pointers = stages.map { UnsafeRawPointer?($0.raw) }
+      let weights = [0.3, -1.2, 0.7]
+      let y1 = Operand(n, kernel.dtype), expected = Operand(n, kernel.dtype)
+      for base in [y0.raw, nil] {
+        kernel.kernels.combine_rows(y1.raw, base, h.raw, weights, pointers, Int32(terms), n)
+        kernel.reference.combine_rows(expected.raw, base, h.raw, weights, pointers, Int32(terms), n)
+        #expect(y1.guardIsIntact && disagreement(y1, expected) { _ in 8 * kernel.epsilon } == nil)
+      }
+      for counted in Set([1, (dim + 1) / 2, dim]) {
+        var found = [Double](repeating: -1, count: rows), right = found, other = found, alone = found
+        func errors(_ table: nk_kernels, _ out: inout [Double], _ y1: Operand) {
+          table.error_rows(
+            &out, y0.raw, y1.raw, h.raw, weights, pointers, Int32(terms), 1e-3, 1e-2, rows, dim, counted)
+        }
+        errors(kernel.kernels, &found, y1)
+        errors(kernel.reference, &right, y1)
+        errors(firstVectorTable(kernel.dtype), &other, y1)
+        for r in 0..<rows { #expect(abs(found[r] - right[r]) <= 1e-12 * right[r]) }
+        #expect(kernel.isa == .NK_ISA_REFERENCE || found == other, "the bits depend on the instruction set")
+        // A row does not see the others.
+        for r in 0..<rows {
+          let at = r * dim
+          kernel.kernels.error_rows(
+            &alone, y0.at(at), y1.at(at), h.at(at), weights, stages.map { UnsafeRawPointer?($0.at(at)) },
+            Int32(terms), 1e-3,
+            1e-2,
+            1, dim, counted)
+          #expect(alone[0] == found[r])
+        }
+        // What is not finite is seen in components that do not count, too.
+        let bad = y1.copy
+        for value in [Double.nan, .infinity] {
+          bad[n - 1] = value
+          errors(kernel.kernels, &alone, bad)
+          #expect(!alone[rows - 1].isFinite && alone.dropLast() == found.dropLast())
+        }
+      }
+      withExtendedLifetime(stages) {}
+    }
+  }
+
   /// A NaN anywhere in a state makes its norm NaN, so that the step is rejected.
   @Test(arguments: KernelCase.all)
   func normsPropagateNaN(kernel: KernelCase) {

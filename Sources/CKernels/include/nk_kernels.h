@@ -142,6 +142,14 @@ typedef struct nk_kernels {
   // fixed tree.
   double (*error_norm2)(const void *y0, const void *y1, const double *w, const void *const *k, int32_t terms,
                         double atol, double rtol, ptrdiff_t n);
+  // The same for rows with a step size each, h being given for every element: dst = base + h * sum_j w[j] * k[j], and for
+  // every row out[row] = the mean over its first `counted` elements of the squared scaled errors h * sum_j w[j] * k[j],
+  // NaN where any element of the row of y1 is not finite.
+  void (*combine_rows)(void *dst, const void *base, const void *h, const double *w, const void *const *k,
+                       int32_t terms, ptrdiff_t n);
+  void (*error_rows)(double *out, const void *y0, const void *y1, const void *h, const double *w,
+                     const void *const *k, int32_t terms, double atol, double rtol, ptrdiff_t rows, ptrdiff_t dim,
+                     ptrdiff_t counted);
   // Sum of (x[i] / (atol + rtol*|scale[i]|))^2: the norm of Hairer's initial step.
   double (*scaled_norm2)(const void *x, const void *scale, double atol, double rtol, ptrdiff_t n);
   double (*dot)(const void *a, const void *b, ptrdiff_t n); // in double, fixed tree

@@ -1,10 +1,11 @@
 // Explicit Runge-Kutta solves and their gradients, as instructions of a program.
 //
-// The state is `lanes` rows of `dim` elements. All lanes share one step-size controller (its error norm is the
-// root mean square over all lanes and components); with fixed steps lanes do not meet at all, and a block of lanes is
-// integrated from the first time to the last in cache. Time is double. Times are times[0..<time_count],
-// strictly monotone in either direction; the state at every one of them is saved, by dense output where a step
-// passes over it; the last one is hit exactly.
+// The state is `lanes` rows of `dim` elements. Either all lanes share one step-size controller (its error norm is the
+// root mean square over all lanes and components), or, with controller.per_lane, every lane has its own steps, times, status
+// and statistics. With fixed or own steps lanes do not meet at all: a block of lanes is integrated from the first time to the
+// last in cache. Time is double. Times are times[0..<time_count] (per_lane: a row of so many for every lane), strictly
+// monotone in either direction; the state at every one of them is saved, by dense output where a step passes over it; the
+// last one is hit exactly.
 #ifndef NK_ODE_H
 #define NK_ODE_H
 
@@ -32,6 +33,8 @@ typedef struct nk_tableau {
 // err = sqrt(sum of squared scaled errors / (lanes * components)), scale = atol + rtol * max(|y_n|, |y_n+1|).
 typedef struct nk_controller {
   int32_t adaptive;
+  int32_t per_lane;       // 1: every lane has its own steps, its error the root mean square over its own components
+  int32_t tolerant;       // per_lane, 1: a lane that fails leaves its status in the statistics, and the run succeeds
   double rtol, atol;
   double i, p, safety, min_factor, max_factor;
   double first_step;      // <= 0: Hairer, Norsett, Wanner I, II.4 (two evaluations, of which f(t0, y0) is k[0])
@@ -46,7 +49,8 @@ typedef struct nk_controller {
 
 typedef enum NK_CLOSED_ENUM nk_sensitivity { NK_SENSITIVITY_EXACT, NK_SENSITIVITY_BACKSOLVE } nk_sensitivity;
 
-// Statistics, doubles, one row per controller (here: one row).
+// Statistics, doubles, one row; per_lane: [1 + lanes] rows, the first of which has the sums over the lanes (its status: that
+// of the first lane that failed; its last step and time reached: those of lane 0 or of that lane), then each lane's own.
 #define NK_ODE_STATISTICS 8
 enum {
   NK_STAT_STATUS,
@@ -64,12 +68,16 @@ enum {
 //   field_forward  in: t, y, captures...                  out: dy   (and NK_SPACE_RESIDUAL)
 //   field_backward in: t, y, captures..., ct_dy           out: ct_y, ct of the lane captures in order (reads RESIDUAL)
 //   field_vjp      in: t, y, captures..., ct_dy           out: dy, ct_y, ct of the lane captures in order
+//                  (per_lane: its outputs dy, ct_y and ct_t exist, but are not written)
+//   field_adjoint  in: t, y, captures..., ct_dy           out: dy, ct_y, ct_t   (per_lane only)
 // t is one scalar of the state's dtype; y, dy, ct_y have lanes. field_backward and field_vjp leave the cotangents of t
 // and of the captures without lanes in the accumulators of their body region; acc pieces are in the order t, then
 // those captures in order. (Their nk_accumulator.buffer is unused.) A capture without cotangent (integers) has a piece of
 // count 0, or an output that is written to scratch, all the same. Setup regions run once per solve, for all lanes; in the
 // body t is the same for all lanes. A field of one lane may have a SERIAL body. field is always set: gradients integrate
 // again and find the slopes of save times with it.
+// per_lane: t is a row of one element for every lane, its cotangent an output of field_backward and field_vjp after ct_y,
+// and its piece of the accumulators is empty.
 struct nk_ode {
   const nk_tableau *tableau;
   nk_controller controller;
@@ -80,7 +88,7 @@ struct nk_ode {
   int32_t capture_count;
   const int32_t *capture_has_lanes;   // per capture
   const int64_t *capture_elements;    // per capture; per lane where it has lanes
-  const nk_program *field, *field_forward, *field_backward, *field_vjp; // only what is needed is set
+  const nk_program *field, *field_forward, *field_backward, *field_vjp, *field_adjoint; // only what is needed is set
   // .exact: the tape holds up to `checkpoints` states y_n; when a solve takes more steps, every second one is
   // dropped and the stride doubles, and the gradient integrates again between them (recursively where needed).
   int64_t checkpoints;
@@ -106,6 +114,7 @@ nk_status nk_ode_execute(const nk_instr *instr, const nk_frame *frame, char *wor
 // ones are chosen for y and lambda with the same tolerances.
 //
 // A failed solve returns its status, fills the diagnosis and the statistics, and leaves in the states it did not reach the
-// last state that was (fixed steps: each block of lanes its own).
+// last state that was (fixed steps: each block of lanes its own; per_lane: each lane its own, and lanes that did not fail go
+// on to their end). The gradient of a tolerated failure is zero: a failed lane says nothing.
 
 #endif

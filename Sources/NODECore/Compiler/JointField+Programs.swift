@@ -72,13 +72,14 @@ extension IR {
 extension JointField {
   /// The accumulators of the time and of every capture without lanes, in order, and the values that go there.
   static func accumulators(
-    _ parameters: [Value], _ captureHasLanes: [Bool], _ wanted: [Bool], _ cotangents: [ValueID?]
+    _ parameters: [Value], _ captureHasLanes: [Bool], _ wanted: [Bool], _ cotangents: [ValueID?],
+    isTimeShared: Bool
   ) -> (pieces: [Accumulator], terms: [(piece: Int, value: ValueID)]) {
     var pieces: [Accumulator] = [], terms: [(piece: Int, value: ValueID)] = []
     var offset = 0
     for (index, parameter) in parameters.enumerated() where index != 1 {
       if index > 1 && captureHasLanes[index - 2] { continue }
-      let isWanted = index == 0 || wanted[index]
+      let isWanted = index == 0 ? isTimeShared : wanted[index]
       let count = isWanted ? parameter.shape.count : 0
       if isWanted, let cotangent = cotangents[index] { terms.append((pieces.count, cotangent)) }
       pieces.append(Accumulator(offset: offset, count: count, dtype: parameter.dtype, destination: nil))

@@ -95,12 +95,13 @@ extension Program: CustomStringConvertible {
       indent
         + "\(solve.lanes) lanes of \(solve.dim), \(solve.tableau.stages) stages of order \(solve.tableau.order), "
         + (solve.controller.isAdaptive ? "adaptive steps" : "fixed steps")
+        + (solve.controller.isPerLane ? " of each lane" : "")
         + "; an evaluation: \(quantity(cost.flops, "flop")), \(quantity(cost.bytes, "B"))"
     ]
     let programs: [(String, ProgramDescription?)] = [
       ("field", solve.field), ("field, forward", solve.fieldForward),
       ("field, backward", solve.fieldBackward),
-      ("field with its product", solve.fieldVJP),
+      ("field with its product", solve.fieldVJP), ("field with its state's product", solve.fieldAdjoint),
     ]
     for (name, program) in programs {
       guard let program else { continue }

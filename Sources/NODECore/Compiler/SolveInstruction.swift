@@ -4,6 +4,7 @@
 /// statistics (float64 [1, 8]), tape (opaque: int32 [0], sized by the kernels)].
 /// Gradient: operands [y0, times, captures..., states, tape, ct_states], results [ct_y0, ct_times (float64 [times]),
 /// ct_captures..., statistics].
+/// With steps per lane times are [lanes, times], and the statistics [1 + lanes, 8].
 package protocol SolveLowerable: StructuredOperation {
   var solve: SolveInstruction { get }
 }
@@ -15,12 +16,14 @@ package struct SolveInstruction: Sendable {
     case backsolve
   }
 
-  /// Parameters t (scalar of y's dtype), y, captures...; output dy.
+  /// Parameters t (scalar of y's dtype; [lanes] with steps per lane), y, captures...; output dy.
   package var field: GraphBody
   package var tableau: TableauCoefficients
   package var controller: ControllerParameters
   package var sensitivity: Sensitivity
   package var isGradient: Bool
+
+  package var isPerLane: Bool { controller.isPerLane }
 
   package init(
     field: GraphBody, tableau: TableauCoefficients, controller: ControllerParameters,

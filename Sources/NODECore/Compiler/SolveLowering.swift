@@ -22,7 +22,8 @@ struct LoweredSolve {
       tableau: instruction.tableau, controller: instruction.controller, sensitivity: sensitivity,
       dtype: dtype,
       lanes: programs.lanes, dim: programs.dim, timeCount: timeCount, field: programs.field,
-      fieldForward: programs.forward, fieldBackward: programs.backward, fieldVJP: programs.vjp, y0: buffer(0),
+      fieldForward: programs.forward, fieldBackward: programs.backward, fieldVJP: programs.vjp,
+      fieldAdjoint: programs.adjoint, y0: buffer(0),
       times: buffer(1), states: instruction.isGradient ? buffer(count) : result(0),
       statistics: nil, tape: nil, captures: captures)
     if instruction.isGradient {
@@ -55,7 +56,8 @@ func lowerSolves(_ ir: inout IR, _ order: [Int], kept: Set<ValueID>) throws {
     let wanted = instruction.results.map { read.contains($0) && ir[$0].type.dtype.isFloating }
     let lowered = LoweredSolve(
       instruction: solve, programs: try SolverPrograms(solve, wanted: wanted), wanted: wanted,
-      dtype: ir[instruction.operands[0]].type.dtype, timeCount: ir[instruction.operands[1]].count)
+      dtype: ir[instruction.operands[0]].type.dtype,
+      timeCount: ir[instruction.operands[1]].shape.dimensions.last!)
     ir.loweredSolves[index] = lowered
     // A tape that nobody reads takes no memory.
     if !solve.isGradient, read.contains(instruction.results[2]) {

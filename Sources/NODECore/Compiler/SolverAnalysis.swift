@@ -12,8 +12,8 @@ struct SolverAnalysis {
   func execution(_ number: Int) -> Execution { lanes.execution[number]! }
 
   /// Proves the instructions of `order` to be a lane program, or answers nil. `state`: inputs with a row for every lane;
-  /// `time`: the scalar input; `forced`: instructions whose results have to be rows.
-  init?(_ ir: IR, _ order: [Int], lanes count: Int, state: Set<ValueID>, time: ValueID, forced: Set<Int>) {
+  /// `time`: the scalar input, nil where every lane has its own; `forced`: instructions whose results have to be rows.
+  init?(_ ir: IR, _ order: [Int], lanes count: Int, state: Set<ValueID>, time: ValueID?, forced: Set<Int>) {
     var seeds = state
     // Captures that lanes read row by row have rows themselves; what is computed from those then runs on lanes too.
     while true {
@@ -29,10 +29,11 @@ struct SolverAnalysis {
   }
 
   /// All of the body on whole tensors, which `laneToWhole` instructions made of the only lane.
-  init(onlyLane ir: IR, _ order: [Int], state: Set<ValueID>, time: ValueID) {
+  init(onlyLane ir: IR, _ order: [Int], state: Set<ValueID>, time: ValueID?) {
     lanes = LaneAnalysis(lanes: 1, seeds: [])
     laneInputs = state
-    var dependent = state.union([time])
+    var dependent = state
+    if let time { dependent.insert(time) }
     for number in order {
       let instruction = ir.instructions[number]
       let depends = instruction.operands.contains { ir.view($0).map { dependent.contains($0.base) } ?? false }
@@ -52,7 +53,7 @@ struct SolverAnalysis {
     lanes.laneValues.formUnion(ir.instructions[number].results)
   }
 
-  private static func rowInputs(_ ir: IR, _ order: [Int], _ analysis: LaneAnalysis, _ time: ValueID)
+  private static func rowInputs(_ ir: IR, _ order: [Int], _ analysis: LaneAnalysis, _ time: ValueID?)
     -> Set<ValueID>
   {
     var found: Set<ValueID> = []
@@ -69,8 +70,9 @@ struct SolverAnalysis {
   }
 
   /// Finds what runs once per block; false where lanes would have to see each other.
-  private mutating func classify(_ ir: IR, _ order: [Int], _ time: ValueID) -> Bool {
-    var once: Set<ValueID> = [time]
+  private mutating func classify(_ ir: IR, _ order: [Int], _ time: ValueID?) -> Bool {
+    var once: Set<ValueID> = []
+    if let time { once.insert(time) }
     for number in order {
       let instruction = ir.instructions[number]
       let bases = instruction.operands.map { ir.view($0)?.base }

@@ -10,6 +10,7 @@ package struct SolverPrograms {
   package private(set) var forward: ProgramDescription?
   package private(set) var backward: ProgramDescription?
   package private(set) var vjp: ProgramDescription?
+  package private(set) var adjoint: ProgramDescription?
 
   /// `wanted`: of a gradient, which of y0, times and captures anybody asks the cotangent of.
   package init(_ solve: SolveInstruction, wanted: [Bool]) throws {
@@ -28,18 +29,21 @@ package struct SolverPrograms {
       backward = joint.program(.backward)
     case .backsolve:
       vjp = joint.program(.vjp)
+      if solve.isPerLane { adjoint = joint.program(.adjoint) }
     }
   }
 }
 
 /// The joint graph of a field and its pullback, its lane proof, and the values that the one keeps for the other.
 struct JointField {
-  enum Form { case field, forward, backward, vjp }
+  enum Form { case field, forward, backward, vjp, adjoint }
 
   private var ir: IR
   private var analysis: SolverAnalysis
   private let parameters: [Value]
   let lanes: Int
+  /// Every lane is at a time of its own: t has lanes, and its cotangent is an output.
+  private let isPerLane: Bool
   let captureHasLanes: [Bool]
   /// Results that the programs' outputs are; of the captures, those that have lanes, in order, nil where not wanted.
   private let dy: ValueID
@@ -59,6 +63,10 @@ struct JointField {
     let rows = y.shape.rank > 0 ? y.shape[0] : 1
     if rows > 1, let joint = try JointField(solve, wanted: wanted, lanes: rows) {
       self = joint
+    } else if rows > 1, solve.isPerLane {
+      throw CompileError(
+        "odeint: steps per lane need a field that computes each row of the state \(y.shape) from that row alone; "
+          + "this one mixes its \(rows) rows")
     } else {
       self = try JointField(solve, wanted: wanted, lanes: 1)!
     }
@@ -67,6 +75,7 @@ struct JointField {
   /// nil where the lanes of the field see each other. With `lanes` 1 the whole state is one lane.
   private init?(_ solve: SolveInstruction, wanted: [Bool], lanes: Int) throws {
     self.lanes = lanes
+    isPerLane = solve.isPerLane
     parameters = solve.field.parameters
     let isOnly = lanes == 1, count = parameters.count
     let y = parameters[1].type
@@ -75,7 +84,7 @@ struct JointField {
     var (ir, inputIDs, outputIDs) = try Collector.collect(
       inputs: parameters + (gradient.map { [$0.seed] } ?? []),
       outputs: solve.field.outputs + (gradient?.cotangents.compactMap { $0 } ?? []),
-      onlyLane: isOnly ? Set([1] + (gradient == nil ? [] : [count])) : [])
+      onlyLane: isOnly ? Set([1] + (gradient == nil ? [] : [count]) + (isPerLane ? [0] : [])) : [])
     for instruction in ir.instructions {
       switch instruction.opcode {
       case .solve:
@@ -86,7 +95,8 @@ struct JointField {
       default: break
       }
     }
-    let state = Set([inputIDs[1]] + inputIDs.dropFirst(count))
+    let state = Set([inputIDs[1]] + inputIDs.dropFirst(count) + (isPerLane ? [inputIDs[0]] : []))
+    let time = isPerLane ? nil : inputIDs[0]
     Assemble.run(&ir, outputs: outputIDs)
     Peephole.run(&ir, outputs: outputIDs)
     var rest = outputIDs[1...]
@@ -103,7 +113,7 @@ struct JointField {
       let order = trial.live(from: outputIDs + rows.values)
       guard
         let proof = SolverAnalysis(
-          trial, order, lanes: lanes, state: state, time: inputIDs[0], forced: rows.instructions)
+          trial, order, lanes: lanes, state: state, time: time, forced: rows.instructions)
       else { return nil }
       hasLanes = inputIDs[2..<count].map { proof.laneInputs.contains($0) }
     }
@@ -112,8 +122,10 @@ struct JointField {
     // Then with results that rows of arguments and accumulators can be.
     var stored = [outputIDs[0]]
     let laneCaptures = (2..<count).filter { hasLanes[$0 - 2] }
+    let isTimeWanted = isPerLane && wanted[1]
     if gradient != nil {
       stored.append(cotangentIDs[1]!)
+      if isTimeWanted { stored.append(cotangentIDs[0] ?? ir.splat(0, parameters[0].type)) }
       for capture in laneCaptures where wanted[capture] {
         stored.append(cotangentIDs[capture] ?? ir.splat(0, solve.field.parameters[capture].type))
       }
@@ -123,18 +135,21 @@ struct JointField {
     dyBesideResiduals = dy
     if gradient != nil {
       var laneValues = rows.values[2...]
-      cotangents = [rows.values[1]] + laneCaptures.map { wanted[$0] ? laneValues.removeFirst() : nil }
-      let (pieces, terms) = JointField.accumulators(parameters, hasLanes, wanted, cotangentIDs)
+      cotangents = [rows.values[1]]
+      if isPerLane { cotangents.append(isTimeWanted ? laneValues.removeFirst() : nil) }
+      cotangents += laneCaptures.map { wanted[$0] ? laneValues.removeFirst() : nil }
+      let (pieces, terms) = JointField.accumulators(
+        parameters, hasLanes, wanted, cotangentIDs, isTimeShared: !isPerLane)
       accumulators = pieces
       sums = ir.addSums(terms, outputs: rows.values).mapValues { pieces[$0].offset }
     }
     let order = ir.live(from: rows.values + Array(sums.keys))
     if isOnly {
-      analysis = SolverAnalysis(onlyLane: ir, order, state: state, time: inputIDs[0])
+      analysis = SolverAnalysis(onlyLane: ir, order, state: state, time: time)
     } else {
       guard
         let proof = SolverAnalysis(
-          ir, order, lanes: lanes, state: state, time: inputIDs[0], forced: rows.instructions),
+          ir, order, lanes: lanes, state: state, time: time, forced: rows.instructions),
         inputIDs[2..<count].map({ proof.laneInputs.contains($0) }) == hasLanes
       else { return nil }
       analysis = proof
@@ -174,6 +189,7 @@ struct JointField {
     case .vjp:
       needed += sums.keys
       body.accumulators = sums
+    case .adjoint: break
     }
     let order = ir.live(from: needed)
     let schedule = RegionSchedule(
@@ -192,7 +208,9 @@ struct JointField {
     case .field: [dy]
     case .forward: [dyBesideResiduals]
     case .backward: cotangents
-    case .vjp: [dy] + cotangents
+    // With steps of its own a lane's parameters are integrated apart from its state.
+    case .vjp: isPerLane ? [nil, nil, nil] + cotangents.dropFirst(2) : [dy] + cotangents
+    case .adjoint: [dy, cotangents[0], nil]
     }
   }
 
@@ -204,19 +222,21 @@ struct JointField {
   func program(_ form: Form) -> ProgramDescription {
     let (ir, schedule, plan) = plan(form)
     var emitter = Emitter(ir, schedule, plan, nil)
-    let takesCotangent = form == .backward || form == .vjp
-    emitter.prescribed = takesCotangent ? accumulators : []
+    emitter.prescribed = form == .backward || form == .vjp ? accumulators : []
     let state = ProgramDescription.Argument(bytes: parameters[1].type.byteCount / lanes, hasLanes: true)
     let captures = zip(parameters.dropFirst(2), captureHasLanes).map { parameter, hasLanes in
       ProgramDescription.Argument(
         bytes: parameter.type.byteCount / (hasLanes ? lanes : 1), hasLanes: hasLanes)
     }
     let laneCaptures = captures.filter(\.hasLanes)
-    var arguments = [ProgramDescription.Argument(bytes: parameters[0].type.byteCount), state] + captures
+    let scalar = ProgramDescription.Argument(bytes: parameters[0].dtype.byteCount, hasLanes: isPerLane)
+    let ofTime = isPerLane ? [scalar] : []
+    var arguments = [scalar, state] + captures
     switch form {
     case .field, .forward: arguments += [state]
-    case .backward: arguments += [state, state] + laneCaptures
-    case .vjp: arguments += [state, state, state] + laneCaptures
+    case .backward: arguments += [state, state] + ofTime + laneCaptures
+    case .vjp: arguments += [state, state, state] + ofTime + laneCaptures
+    case .adjoint: arguments += [state, state, state] + ofTime
     }
     emitter.program.arguments = arguments
     emitter.emit(totalLanes: 0)

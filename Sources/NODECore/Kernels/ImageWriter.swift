@@ -226,6 +226,7 @@ struct ImageWriter {
     result.field_forward = nested(solve.fieldForward)
     result.field_backward = nested(solve.fieldBackward)
     result.field_vjp = nested(solve.fieldVJP)
+    result.field_adjoint = nested(solve.fieldAdjoint)
     (result.y0, result.times, result.states) = (id(solve.y0), id(solve.times), id(solve.states))
     (result.statistics, result.tape) = (id(solve.statistics), id(solve.tape))
     result.ct_states = id(solve.cotangents?.states)

@@ -174,11 +174,11 @@ extension NestedSolve {
           dtype: type))
     }
     func statistics(_ name: String, _ buffer: BufferID?) {
-      add(name, buffer, .write, KernelSizes.statistics, .float64)
+      add(name, buffer, .write, statisticsElements, .float64)
     }
     let isGradient = cotangents != nil
     add("y0", y0, .read, lanes * dim, dtype)
-    add("times", times, .read, timeCount, .float64)
+    add("times", times, .read, timeElements, .float64)
     add("states", states, isGradient ? .read : .write, timeCount * lanes * dim, dtype)
     if let tape {
       uses.append(
@@ -198,7 +198,7 @@ extension NestedSolve {
     }
     add("states' cotangent", cotangents.states, .read, timeCount * lanes * dim, dtype)
     add("y0's cotangent", cotangents.y0, .write, lanes * dim, dtype)
-    add("times' cotangent", cotangents.times, .write, timeCount, .float64)
+    add("times' cotangent", cotangents.times, .write, timeElements, .float64)
     statistics("gradient's statistics", cotangents.statistics)
     return uses
   }

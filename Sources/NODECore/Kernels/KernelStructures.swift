@@ -155,7 +155,8 @@ private func fill<Tuple>(_ tuple: inout Tuple, _ numbers: [Double]) {
 extension ControllerParameters {
   var kernel: nk_controller {
     nk_controller(
-      adaptive: isAdaptive ? 1 : 0, rtol: rtol, atol: atol, i: i, p: p, safety: safety,
+      adaptive: isAdaptive ? 1 : 0, per_lane: isPerLane ? 1 : 0, tolerant: isTolerant ? 1 : 0,
+      rtol: rtol, atol: atol, i: i, p: p, safety: safety,
       min_factor: minimumFactor,
       max_factor: maximumFactor, first_step: firstStep, min_step: minimumStep, max_step: maximumStep,
       max_steps: Int64(maximumSteps), step: step, steps_per_interval: Int64(stepsPerInterval),

@@ -54,6 +54,7 @@ package struct NestedSolve: Sendable {
   package var fieldForward: ProgramDescription?
   package var fieldBackward: ProgramDescription?
   package var fieldVJP: ProgramDescription?
+  package var fieldAdjoint: ProgramDescription?
 
   package var y0: BufferID
   package var times: BufferID
@@ -61,13 +62,20 @@ package struct NestedSolve: Sendable {
   package var statistics: BufferID?
   package var tape: BufferID?
   package var captures: [Capture]
+  /// Numbers of `times`, and of the statistics.
+  package var timeElements: Int { timeCount * (controller.isPerLane ? lanes : 1) }
+  package var statisticsElements: Int {
+    KernelSizes.statistics * (controller.isPerLane ? 1 + lanes : 1)
+  }
+
   /// Set for a gradient, nil for a solve.
   package var cotangents: Cotangents?
 
   package init(
     tableau: TableauCoefficients, controller: ControllerParameters, sensitivity: Sensitivity, dtype: DType,
     lanes: Int, dim: Int, timeCount: Int, field: ProgramDescription, fieldForward: ProgramDescription? = nil,
-    fieldBackward: ProgramDescription? = nil, fieldVJP: ProgramDescription? = nil, y0: BufferID,
+    fieldBackward: ProgramDescription? = nil, fieldVJP: ProgramDescription? = nil,
+    fieldAdjoint: ProgramDescription? = nil, y0: BufferID,
     times: BufferID,
     states: BufferID, statistics: BufferID?, tape: BufferID?, captures: [Capture],
     cotangents: Cotangents? = nil
@@ -83,6 +91,7 @@ package struct NestedSolve: Sendable {
     self.fieldForward = fieldForward
     self.fieldBackward = fieldBackward
     self.fieldVJP = fieldVJP
+    self.fieldAdjoint = fieldAdjoint
     self.y0 = y0
     self.times = times
     self.states = states

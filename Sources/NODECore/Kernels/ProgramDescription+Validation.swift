@@ -271,10 +271,12 @@ extension ProgramDescription {
       try require(bytes <= buffer.bytes, "a capture needs \(bytes) bytes, its buffer has \(buffer.bytes)")
     }
     let laneCaptures = solve.captures.count { $0.hasLanes }
+    let ofTime = solve.controller.isPerLane ? 1 : 0
     let programs: [(String, ProgramDescription?, takesCotangent: Bool, outputs: Int)] = [
       ("field", solve.field, false, 1), ("field forward", solve.fieldForward, false, 1),
-      ("field backward", solve.fieldBackward, true, 1 + laneCaptures),
-      ("field vjp", solve.fieldVJP, true, 2 + laneCaptures),
+      ("field backward", solve.fieldBackward, true, 1 + ofTime + laneCaptures),
+      ("field vjp", solve.fieldVJP, true, 2 + ofTime + laneCaptures),
+      ("field adjoint", solve.fieldAdjoint, true, 3),
     ]
     for (name, program, takesCotangent, outputs) in programs {
       guard let program else { continue }

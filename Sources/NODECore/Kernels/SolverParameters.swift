@@ -27,6 +27,8 @@ package struct TableauCoefficients: Sendable, Hashable {
 /// Step-size control as the kernels read it (nk_controller); see there for the meaning of each field.
 package struct ControllerParameters: Sendable, Hashable {
   package var isAdaptive = true
+  /// Every lane has its own steps and times; failures of lanes do not fail the run.
+  package var isPerLane = false, isTolerant = false
   package var rtol = 1e-6, atol = 1e-6
   package var i = 1.0, p = 0.0, safety = 0.9, minimumFactor = 0.2, maximumFactor = 10.0
   package var firstStep = 0.0, minimumStep = 0.0, maximumStep = 0.0

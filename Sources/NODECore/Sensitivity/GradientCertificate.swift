@@ -37,7 +37,7 @@ extension Solution {
   /// solves per input. An `.exact` gradient has duality defects of round-off size, one by `.backsolve` of the tolerance's.
   /// - Throws: what the solve throws.
   public func certifyGradient(seed: UInt64 = 0) throws -> GradientCertificate {
-    require(times.count > 1, "certifyGradient: one time is not integrated to")
+    require(inputs.timeCount > 1, "certifyGradient: one time is not integrated to")
     var draw = SplitMix(state: seed)
     let x = inputs.detached()
     let states = x.solved()[0]
@@ -75,7 +75,7 @@ extension SolveInputs {
   /// The states of the problem whose input `index` is moved by `step` times `direction`, on the steps of this one.
   fileprivate func solvedBeside(moving index: Int, along direction: Value, by step: Double) -> Value {
     require(index != 1, "solvedBeside: the steps follow the times")
-    let layout = PairLayout(state: y0.type)
+    let layout = PairLayout(state: y0.type, isPerLane: isPerLane)
     let moved = values[index] + direction * step
     let field = instruction.field
     let pair = Graph.input("pair", layout.type)
@@ -85,15 +85,14 @@ extension SolveInputs {
     for parameter in movedParameter { replacing[field.parameters[index]] = parameter }
     let beside = Graph.substitute(field.outputs, replacing: replacing)[0]
     var paired = instruction
-    paired.controller.errorComponents =
-      paired.controller.errorComponents == 0 ? y0.shape.count : paired.controller.errorComponents
+    if paired.controller.errorComponents == 0 { paired.controller.errorComponents = layout.components }
     paired.field = GraphBody(
       parameters: [field.parameters[0], pair] + field.parameters[2...] + movedParameter,
       outputs: [layout.joined(slope, beside)])
     let operands =
       [layout.joined(y0, index == 0 ? moved : y0), times] + captures + (index == 0 ? [] : [moved])
     return layout.second(
-      SolveInputs(instruction: paired, values: operands).solved()[0], leading: times.shape[0])
+      SolveInputs(instruction: paired, values: operands).solved()[0], leading: timeCount)
   }
 }
 

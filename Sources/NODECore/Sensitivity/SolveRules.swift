@@ -46,7 +46,7 @@ extension SolveOperation {
       return ofInputs + [nil, nil, moved]
     }
     guard let cotangent = cotangents[0] else { return none }
-    guard operands[1].shape[0] > 1 else {
+    guard operands[1].shape.dimensions.last! > 1 else {
       return [cotangent.reshaped(to: operands[0].shape)] + none.dropFirst()
     }
     let gradient = inputs(operands).gradient(states: results[0], tape: results[2], cotangent: cotangent)

@@ -15,13 +15,13 @@ extension SolveInputs {
   /// The states and their tangent along `tangents` (nil: zero; one at least is not), by one solve that takes the steps
   /// of the primal one.
   func tangentSolved(along tangents: [Value?]) -> (states: Value, tangent: Value) {
-    let shape = Shape([times.shape[0]] + y0.shape.dimensions)
+    let shape = Shape([timeCount] + y0.shape.dimensions)
     guard shape[0] > 1 else {
       // The only state is y0, wherever in time.
       return (y0.reshaped(to: shape), (tangents[0] ?? y0.splat(0)).reshaped(to: shape))
     }
-    let motion = tangents[1].map { TimeMotion(times: times, tangent: $0) }
-    let layout = PairLayout(state: y0.type)
+    let motion = tangents[1].map { TimeMotion(times: times, tangent: $0, isPerLane: isPerLane) }
+    let layout = PairLayout(state: y0.type, isPerLane: isPerLane)
     let moving = captures.indices.filter { tangents[$0] != nil }
 
     // The augmented field. Parameters: t, pair, captures, tangents of those that move, motion of time.
@@ -41,7 +41,8 @@ extension SolveInputs {
     parameters[1] = y
     var tangentSlope = pushforward(of: slope, inputs: parameters, tangents: directions)[0] ?? y.splat(0)
     if motion != nil {
-      tangentSlope = tangentSlope + motionParameters[1].broadcast(to: y.shape, axes: []) * slope[0]
+      tangentSlope =
+        tangentSlope + motionParameters[1].broadcast(to: y.shape, axes: isPerLane ? [0] : []) * slope[0]
     }
     parameters[1] = pair
 
@@ -50,7 +51,7 @@ extension SolveInputs {
     augmented.field = GraphBody(
       parameters: parameters + tangentParameters + motionParameters,
       outputs: [layout.joined(slope[0], tangentSlope)])
-    if augmented.controller.errorComponents == 0 { augmented.controller.errorComponents = y0.shape.count }
+    if augmented.controller.errorComponents == 0 { augmented.controller.errorComponents = layout.components }
     let operands =
       [layout.joined(y0, tangents[0] ?? y0.splat(0)), times] + captures + moving.map { tangents[$0]! }
       + (motion?.operands(y0.dtype) ?? [])
@@ -66,15 +67,15 @@ extension SolveInputs {
     let field = instruction.field
     let row = Shape([1] + y0.shape.dimensions)
     let edge = Graph.splat(0, TensorType(y0.dtype, row))
-    let inner = (1..<times.shape[0] - 1).map { i in
+    let inner = (1..<timeCount - 1).map { i in
       var replacing = [
-        field.parameters[0]: times.element(i).converted(to: y0.dtype),
+        field.parameters[0]: time(i).converted(to: y0.dtype),
         field.parameters[1]: states.sliced(row: i).reshaped(to: y0.shape),
       ]
       for index in captures.indices { replacing[field.parameters[index]] = values[index] }
       let slope = Graph.substitute(field.outputs, replacing: replacing)[0]
       let shift = motion.relative(i).converted(to: y0.dtype)
-      return (slope * shift.broadcast(to: y0.shape, axes: [])).reshaped(to: row)
+      return (slope * shift.broadcast(to: y0.shape, axes: isPerLane ? [0] : [])).reshaped(to: row)
     }
     return Graph.one(.concatenate(axis: 0), [edge] + inner + [edge])
   }
@@ -83,17 +84,20 @@ extension SolveInputs {
 /// How a perturbation of the save times moves time: tau(t) = t0' + gamma (t - t0).
 private struct TimeMotion {
   let times: Value, tangent: Value
+  let isPerLane: Bool
 
   static let names = ["start", "rate", "startTangent"]
 
-  private var last: Int { times.shape[0] - 1 }
+  private func time(_ i: Int) -> Value { SolveInputs.time(i, of: times, isPerLane) }
+  private func tangent(_ i: Int) -> Value { SolveInputs.time(i, of: tangent, isPerLane) }
   private var rate: Value {
-    (tangent.element(last) - tangent.element(0)) / (times.element(last) - times.element(0))
+    let last = times.shape.dimensions.last! - 1
+    return (tangent(last) - tangent(0)) / (time(last) - time(0))
   }
 
   /// In the order of `names`.
   func operands(_ dtype: DType) -> [Value] {
-    [times.element(0), rate, tangent.element(0)].map { $0.converted(to: dtype) }
+    [time(0), rate, tangent(0)].map { $0.converted(to: dtype) }
   }
 
   static func velocity(at t: Value, _ parameters: [Value]) -> Value {
@@ -102,32 +106,37 @@ private struct TimeMotion {
 
   /// t_i' - tau(t_i).
   func relative(_ i: Int) -> Value {
-    tangent.element(i)
-      - TimeMotion.velocity(at: times.element(i), [times.element(0), rate, tangent.element(0)])
+    tangent(i) - TimeMotion.velocity(at: time(i), [time(0), rate, tangent(0)])
   }
 }
 
-/// Two states in one: [2, elements], so that the first one is the leading part of a solve of one lane, where the
-/// controller looks for its error, whatever the field does to the lanes of the original.
+/// Two states in one, the first of which alone is where the controller looks for its error.
+///
+/// [2, elements]: a solve of one lane, whatever the field does to the lanes of the original. With steps per lane
+/// [lanes, 2, elements of a lane]: each lane is a pair of its own.
 struct PairLayout {
   let state: TensorType
+  let isPerLane: Bool
 
-  private var count: Int { state.shape.count }
-  var type: TensorType { TensorType(state.dtype, [2, count]) }
+  /// Components of the first state in a lane of the pair.
+  var components: Int { isPerLane ? state.shape.count / state.shape[0] : state.shape.count }
+  private var outer: [Int] { isPerLane ? [state.shape[0]] : [] }
+  var type: TensorType { TensorType(state.dtype, Shape(outer + [2, components])) }
 
   func joined(_ a: Value, _ b: Value) -> Value {
-    Graph.one(.concatenate(axis: 0), [a.reshaped(to: [1, count]), b.reshaped(to: [1, count])])
+    let one = Shape(outer + [1, components])
+    return Graph.one(.concatenate(axis: outer.count), [a.reshaped(to: one), b.reshaped(to: one)])
   }
 
-  /// Of a pair, or of [leading, 2, elements].
+  /// Of a pair, or of [leading, pair...].
   func first(_ pair: Value, leading: Int? = nil) -> Value { half(pair, 0, leading) }
   func second(_ pair: Value, leading: Int? = nil) -> Value { half(pair, 1, leading) }
 
   private func half(_ pair: Value, _ index: Int, _ leading: Int?) -> Value {
-    let outer = leading.map { [$0] } ?? []
+    let before = (leading.map { [$0] } ?? []) + outer
     let half = pair.sliced(
-      start: outer.map { _ in 0 } + [index, 0], limit: outer + [index + 1, count],
-      step: outer.map { _ in 1 } + [1, 1])
-    return half.reshaped(to: Shape(outer + state.shape.dimensions))
+      start: before.map { _ in 0 } + [index, 0], limit: before + [index + 1, components],
+      step: before.map { _ in 1 } + [1, 1])
+    return half.reshaped(to: Shape((leading.map { [$0] } ?? []) + state.shape.dimensions))
   }
 }

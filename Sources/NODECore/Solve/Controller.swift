@@ -22,6 +22,21 @@ public struct Controller: Sendable, Hashable {
 
   /// nil: adaptive where the method estimates its error, else one step per interval (what torchdiffeq does).
   let parameters: ControllerParameters?
+  var isPerLane = false
+
+  /// The same with steps of its own for every lane (row of the state): its own step size, error, status and statistics.
+  ///
+  /// An easy lane does not pay for a hard one, and a lane's result does not depend on which others it is solved with:
+  /// finished lanes leave and others take their place, so that cost is the sum of the lanes' work. The field must compute
+  /// every row from that row alone; `t` is then the time of each row. Times may differ, too: see `odeint`.
+  public var perLane: Controller {
+    var result = self
+    result.isPerLane = true
+    return result
+  }
+
+  /// `automatic` with steps of its own for every lane.
+  public static let perLane = Controller.automatic.perLane
 
   /// Adaptive with the default tolerances where the method estimates its error, else one step from each save time to
   /// the next.
@@ -120,6 +135,7 @@ public struct Controller: Sendable, Hashable {
     if let rtol { result.rtol = rtol }
     if let atol { result.atol = atol }
     Controller.requireTolerances(result.rtol, result.atol, "odeint")
+    result.isPerLane = isPerLane
     if let maxSteps {
       Controller.requireSteps(maxSteps, "odeint")
       result.maximumSteps = maxSteps

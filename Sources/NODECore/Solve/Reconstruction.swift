@@ -5,11 +5,13 @@ extension Solution {
   /// a property of the steps and not of the equation. Integrating 0 -> T -> 0 exposes that; evaluations
   /// should be quoted at a tolerance that passes.
   public func reconstruction() -> Tensor<Scalar> {
-    guard times.count > 1 else { return Tensor(inputs.y0) }
-    let ends = [inputs.times.last(), inputs.times.sliced(row: 0)]
+    guard inputs.timeCount > 1 else { return Tensor(inputs.y0) }
+    let axis = inputs.isPerLane ? 1 : 0
+    let shape: Shape = inputs.isPerLane ? [inputs.times.shape[0], 1] : [1]
+    let ends = [inputs.time(inputs.timeCount - 1), inputs.time(0)].map { $0.reshaped(to: shape) }
     let back = SolveInputs(
       instruction: inputs.instruction,
-      values: [final.value, Graph.one(.concatenate(axis: 0), ends)] + inputs.captures)
+      values: [final.value, Graph.one(.concatenate(axis: axis), ends)] + inputs.captures)
     return Tensor(back.solved()[0].last().reshaped(to: inputs.y0.shape))
   }
 }

@@ -1,10 +1,20 @@
 extension Solution {
-  /// What the solve cost. Throws what the solve threw.
+  /// What the solve cost; with steps per lane the sums over the lanes, and the status of the first one that failed. Throws
+  /// what the solve threw.
   public var statistics: SolveStatistics {
-    get throws {
-      let storage = try evaluate([states.value, statisticsTensor.value])[1]
-      return SolveStatistics(row: storage.array(of: Double.self, count: 8))
-    }
+    get throws { try rows()[0] }
+  }
+
+  /// With steps per lane: how each lane ended and what it cost. Else the solve's one row. Throws what the solve threw;
+  /// lanes that failed in a solve made by `solve` are values here.
+  public var laneStatistics: [SolveStatistics] {
+    get throws { try inputs.isPerLane ? Array(rows().dropFirst()) : rows() }
+  }
+
+  private func rows() throws -> [SolveStatistics] {
+    let storage = try evaluate([states.value, statisticsTensor.value])[1]
+    let numbers = storage.array(of: Double.self, count: statisticsTensor.count)
+    return stride(from: 0, to: numbers.count, by: 8).map { SolveStatistics(row: Array(numbers[$0..<$0 + 8])) }
   }
 
   /// How the solve ended, as a value. Throws only what is not an outcome of the numerics.

@@ -3,19 +3,20 @@
 /// Outside of a trace reading any number runs the solve, once. Inside of a trace everything here is a symbol, like any
 /// other tensor; running the traced program throws what the solve would have thrown.
 public struct Solution<Scalar: FloatingScalar>: Sendable {
-  /// [times], as given.
+  /// [times], or with times per lane [lanes, times], as given.
   public let times: Tensor<Double>
   /// [times, y0.shape...]; the first is y0.
   public let states: Tensor<Scalar>
   public let method: Method
   /// How a gradient of this solve is computed, with the memory it may take.
   public let sensitivity: SensitivityPlan
-  /// [1, 8]: the numbers of `statistics`, as a tensor that a trace can return.
+  /// [1, 8]: the numbers of `statistics`, as a tensor that a trace can return. With steps per lane [1 + lanes, 8]: sums, then
+  /// the numbers of every lane.
   public let statisticsTensor: Tensor<Double>
   let inputs: SolveInputs
 
-  init(_ inputs: SolveInputs, method: Method) {
-    times = Tensor(inputs.times)
+  init(_ inputs: SolveInputs, times: Tensor<Double>, method: Method) {
+    self.times = times
     (states, statisticsTensor) = Solution.results(inputs)
     self.method = method
     self.inputs = inputs
@@ -24,14 +25,17 @@ public struct Solution<Scalar: FloatingScalar>: Sendable {
 
   /// One time is not integrated to: the state is y0, and nothing was evaluated.
   private static func results(_ inputs: SolveInputs) -> (Tensor<Scalar>, Tensor<Double>) {
-    guard inputs.times.shape[0] == 1 else {
+    guard inputs.timeCount == 1 else {
       let results = inputs.solved()
       return (Tensor(results[0]), Tensor(results[1]))
     }
     let states = inputs.y0.reshaped(to: Shape([1] + inputs.y0.shape.dimensions))
-    let zeros = Graph.splat(0, TensorType(.float64, [7]))
-    let row = Graph.one(.concatenate(axis: 0), [zeros, inputs.times]).reshaped(to: [1, 8])
-    return (Tensor(states), Tensor(row))
+    let reached =
+      inputs.isPerLane
+      ? Graph.one(.concatenate(axis: 0), [inputs.times.sliced(row: 0), inputs.times])
+      : inputs.times.reshaped(to: [1, 1])
+    let zeros = Graph.splat(0, TensorType(.float64, [reached.shape[0], 7]))
+    return (Tensor(states), Tensor(Graph.one(.concatenate(axis: 1), [zeros, reached])))
   }
 
   /// The state at the last time, shape of y0.

@@ -6,6 +6,17 @@ struct SolveInputs {
   var y0: Value { values[0] }
   var times: Value { values[1] }
   var captures: ArraySlice<Value> { values[2...] }
+  var isPerLane: Bool { instruction.isPerLane }
+  var timeCount: Int { times.shape.dimensions.last! }
+
+  /// Time i: a scalar, or [lanes] where every lane has its own.
+  func time(_ i: Int) -> Value { SolveInputs.time(i, of: times, isPerLane) }
+
+  static func time(_ i: Int, of times: Value, _ isPerLane: Bool) -> Value {
+    guard isPerLane else { return times.element(i) }
+    let lanes = times.shape[0]
+    return times.sliced(start: [0, i], limit: [lanes, i + 1], step: [1, 1]).reshaped(to: [lanes])
+  }
 
   /// The solve's node: states, statistics, tape.
   func solved() -> [Value] {

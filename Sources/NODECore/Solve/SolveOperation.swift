@@ -9,16 +9,22 @@ package struct SolveOperation: SolveLowerable {
   /// Operands before those that only a gradient has: y0, times, captures.
   var inputCount: Int { solve.field.parameters.count }
 
-  package static let statisticsType = TensorType(.float64, [1, 8])
+  /// Of a state of this type. One row, or one for the sums and one for every lane.
+  func statisticsType(_ state: TensorType) -> TensorType {
+    TensorType(.float64, [solve.isPerLane ? 1 + state.shape[0] : 1, 8])
+  }
   static let tapeType = TensorType(.int32, [0])
 
   package func resultTypes(_ operands: [TensorType]) -> [TensorType] {
     let expected = inputCount + (solve.isGradient ? 3 : 0)
     require(operands.count == expected, "\(name): \(operands.count) operands, expected \(expected)")
     let y0 = operands[0], times = operands[1]
+    let isValid =
+      solve.isPerLane
+      ? times.shape.rank == 2 && y0.shape.rank > 0 && times.shape[0] == y0.shape[0] : times.shape.rank == 1
     require(
-      times.dtype == .float64 && times.shape.rank == 1 && times.shape[0] > 0,
-      "\(name): times must be float64 [n] with n > 0, got \(times)")
+      times.dtype == .float64 && isValid && times.shape.count > 0,
+      "\(name): times must be float64 [n] (with steps per lane [lanes, n]) with n > 0, got \(times)")
     let parameters = solve.field.parameters
     let field = solve.field.outputs[0].type
     require(
@@ -28,13 +34,13 @@ package struct SolveOperation: SolveLowerable {
       require(
         capture == parameter.type, "\(name): a capture is \(capture), its parameter \(parameter.type)")
     }
-    let states = TensorType(y0.dtype, Shape([times.shape[0]] + y0.shape.dimensions))
-    guard solve.isGradient else { return [states, SolveOperation.statisticsType, SolveOperation.tapeType] }
+    let states = TensorType(y0.dtype, Shape([times.shape.dimensions.last!] + y0.shape.dimensions))
+    guard solve.isGradient else { return [states, statisticsType(y0), SolveOperation.tapeType] }
     require(
       operands[inputCount] == states && operands[inputCount + 2] == states,
       "\(name): states \(operands[inputCount]) and their cotangent \(operands[inputCount + 2]) must be \(states)"
     )
-    return Array(operands[..<inputCount]) + [SolveOperation.statisticsType]
+    return Array(operands[..<inputCount]) + [statisticsType(y0)]
   }
 
   /// Two solves are the same computation if their bodies have the same structure and their settings are equal.
@@ -63,7 +69,9 @@ extension SolveOperation {
       guard case .structured(let operation) = node.operation, let solve = operation as? SolveOperation else {
         return nil
       }
-      return (solve.solve.isGradient, Value(node, solve.solve.isGradient ? node.types.count - 1 : 1))
+      let statistics = Value(node, solve.solve.isGradient ? node.types.count - 1 : 1)
+      // The first row of those of lanes has the sums.
+      return (solve.solve.isGradient, solve.solve.isPerLane ? statistics.sliced(row: 0) : statistics)
     }
   }
 }

@@ -1,4 +1,5 @@
-/// What a solve cost and where it ended. Evaluations are counted once for all lanes.
+/// What a solve, or one lane of a solve with steps per lane, cost and where it ended. Evaluations are counted once for all
+/// lanes that share their steps.
 public struct SolveStatistics: Sendable, Hashable, CustomStringConvertible {
   public let status: SolveStatus
   /// Calls of the field, the initial step's included.

@@ -105,4 +105,11 @@ import Testing
     let (body, captures) = hoist(outputs: [y * spreadOut([3])], parameters: [y])
     #expect(captures.isEmpty && body.parameters.count == 1)
   }
+
+  /// Rows that lanes may own are no constants of the body.
+  @Test func smallConstantsOfRowsAreCaptures() {
+    let y = Graph.input("y", TensorType(.float64, [3]))
+    let (body, captures) = hoist(outputs: [y * spreadOut([3])], parameters: [y], rows: 3)
+    #expect(captures.count == 1 && body.parameters.count == 2)
+  }
 }

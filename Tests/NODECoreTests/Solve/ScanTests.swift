@@ -145,7 +145,7 @@ import Testing
     let w = Tensor<Double>.normal(shape: [4, 4], standardDeviation: 0.4, key: RandomKey(seed: 4))
     func last(_ h: Tensor<Double>, _ w: Tensor<Double>, _ xs: Tensor<Double>) throws -> Tensor<Double> {
       try scan(from: h, over: xs) { h, x in
-        let path = try solve(from: h, at: [0, 0.5], method: .rk4, controller: .fixed(step: 0.25)) { _, y in
+        let path = try odeint(from: h, at: [0, 0.5], method: .rk4, controller: .fixed(step: 0.25)) { _, y in
           tanh(matmul(y, w))
         }
         return (cell(x, path.final), h)

@@ -1,0 +1,138 @@
+// Private to the solvers with a step size for every lane: rows, slots, and the march of many lanes at once.
+//
+// A worker integrates a group of lanes. It holds up to `capacity` of them in slots 0..<active, neighbouring rows of its
+// arrays whatever their number in the solve; every attempt is one evaluation of each stage on all active rows, each
+// with its own t and h. A lane that ends leaves: the last row takes its place, and the next lane of the group takes the
+// free one. So the cost is the sum of the lanes' steps, and hard lanes end up side by side instead of
+// each holding up a block. What a row computes does not depend on its neighbours, so neither do a lane's bits.
+#ifndef NK_LANES_H
+#define NK_LANES_H
+
+#include <string.h>
+#include "nk_solve.h"
+
+// Rows that a worker gives to a program.
+typedef struct nk_rows {
+  const nk_solve *solve;
+  int32_t worker;
+  int64_t group, first, count;
+  char *const *captures; // per capture: its rows in the order of the slots, NULL where lanes share it
+} nk_rows;
+// Pointers are to row `first`.
+nk_status nk_rows_eval(const nk_rows *rows, const nk_field *field, const char *t, const char *y, char *dy,
+                       char *residual);
+nk_status nk_rows_backward(const nk_rows *rows, const char *t, const char *y, const char *ct_dy, char *ct_y, char *ct_t,
+                           char *const *ct_captures, char *residual);
+// field: one of the programs with the arguments of field_vjp. ct_captures NULL: it has no outputs for them.
+nk_status nk_rows_vjp(const nk_rows *rows, const nk_field *field, const char *t, const char *y, const char *ct_dy,
+                      char *dy, char *ct_y, char *ct_t, char *const *ct_captures);
+
+// Where a lane is.
+typedef struct nk_slot {
+  int64_t lane;
+  double t, t1;      // of the attempt
+  double h, proposed; // size of the next step, > 0; what it was before the last attempt
+  double end;        // where the lane ends
+  double log_before; // logarithm of the last accepted step's error
+  double last_error, last_h;
+  int64_t accepted, rejected;
+  int64_t evaluations; // once the lane has ended; while it is in a march, less those counted there
+  int64_t until;     // accepted steps to take
+  double planned;    // where the first attempt ends; NaN: wherever the controller says
+  int64_t cursor;    // the next save time
+  int64_t offset;    // fixed steps: the step at which accepted = 0
+  int64_t task;      // whatever who loads the slot wants to remember
+  int32_t after_rejection, non_finite, status;
+} nk_slot;
+
+// The state of a lane's controller before a step: what a march needs to repeat it.
+typedef struct nk_kept {
+  double t, t1, log_before;
+  int64_t after_rejection;
+} nk_kept;
+
+typedef struct nk_march nk_march;
+struct nk_march {
+  const nk_solve *solve;
+  void *context;
+  int32_t worker;
+  int64_t group, capacity, active;
+  nk_slot *slots;
+  char *t, *h;       // [capacity] stage times; [capacity, dim] h of every element
+  double *from, *to; // [capacity] t and t1 of the attempt: stage times are computed from these, a vector at a time
+  int64_t evaluated; // stages since the march began
+  char *y, *y1, *k[NK_MAX_STAGES], *input;
+  char **captures;   // as nk_rows
+  double *error, *logarithm, *factor; // [capacity]: squared scaled error, its logarithm, factor of the step
+  // Puts the next lane into slot `row`, its state into y; 0 when there is none. Sets what nk_slot_start does not.
+  int (*load)(nk_march *march, int64_t row);
+  // The step of slot `row` was accepted; y still holds where it began. May be NULL.
+  void (*keep)(nk_march *march, int64_t row);
+  // Slot `row` has ended, slot.status says how; its state is in y.
+  void (*finish)(nk_march *march, int64_t row);
+};
+
+int64_t nk_march_plan(nk_march *march, const nk_solve *solve, int64_t capacity, uintptr_t base); // bytes
+void nk_march_run(nk_march *march);
+nk_slot nk_slot_start(const nk_solve *solve, int64_t lane);
+// Adaptive steps: where the next attempt ends; the factors of the steps from squared errors; the verdict.
+nk_status nk_slot_next(const nk_solve *solve, nk_slot *slot);
+void nk_slot_factors(const nk_solve *solve, const nk_slot *slots, const double *error2, double *logarithm,
+                     double *factor, int64_t count);
+void nk_slot_judge(const nk_solve *solve, nk_slot *slot, int accepted, double error2, double logarithm, double factor);
+// Rows for every capture that has lanes.
+char **nk_rows_plan_captures(const nk_solve *solve, int64_t capacity, nk_bump *bump);
+// Copies the lane's part of every capture that has lanes to `row` of `captures`.
+void nk_rows_load_captures(const nk_solve *solve, int64_t lane, char *const *captures, int64_t row);
+int64_t nk_capture_bytes(const nk_solve *solve, int32_t capture); // of a lane
+static inline char *nk_row(const nk_solve *solve, char *rows, int64_t row) {
+  return rows + row * solve->row_bytes;
+}
+static inline const double *nk_lane_times(const nk_solve *solve, int64_t lane) {
+  return solve->times + lane * solve->ode->time_count;
+}
+static inline void nk_exchange(char *a, char *b, int64_t bytes) {
+  int64_t i = 0;
+  for (; i + 8 <= bytes; i += 8) { // rows are short: a call of memcpy would cost more than what it copies
+    uint64_t x, y;
+    memcpy(&x, a + i, 8);
+    memcpy(&y, b + i, 8);
+    memcpy(a + i, &y, 8);
+    memcpy(b + i, &x, 8);
+  }
+  for (; i < bytes; i++) {
+    const char held = a[i];
+    a[i] = b[i];
+    b[i] = held;
+  }
+}
+// Lanes [first, end) of a group.
+static inline int64_t nk_group_lane(const nk_solve *solve, int64_t group) {
+  return nk_group_first(group, solve->groups, solve->ode->lanes);
+}
+
+// What a lane keeps of its steps, one lane after the other in the tape.
+typedef struct nk_lane_tape {
+  int64_t *header; // steps (-1: the lane failed), stride
+  nk_kept *kept;   // [capacity], of step slot * stride
+  char *states;    // [capacity, dim]
+} nk_lane_tape;
+int64_t nk_lane_tape_bytes(const nk_ode *ode); // of one lane
+int64_t nk_lane_tape_capacity(const nk_ode *ode);
+int64_t nk_lane_tape_longest(const nk_ode *ode); // the largest stride
+nk_lane_tape nk_lane_tape_of(const nk_solve *solve, int64_t lane);
+void nk_lane_tape_record(const nk_solve *solve, const nk_slot *slot, const char *y);
+
+int64_t nk_lanes_plan(nk_solve *solve, nk_bump *bump);
+nk_status nk_lanes_forward(nk_solve *solve);
+nk_status nk_lanes_exact(nk_solve *solve);
+nk_status nk_lanes_backsolve(nk_solve *solve);
+int64_t nk_lanes_exact_scratch(const nk_solve *solve);
+int64_t nk_lanes_backsolve_scratch(const nk_solve *solve);
+// Statistics of one lane, and their sums after the last.
+void nk_lane_report(const nk_solve *solve, const nk_slot *slot, int64_t checkpoints, int64_t recomputed);
+nk_status nk_lanes_total(const nk_solve *solve);
+// Of lanes that failed the group remembers the first.
+void nk_lane_failed(const nk_march *march, int64_t row, int64_t component);
+
+#endif

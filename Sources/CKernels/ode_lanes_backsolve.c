@@ -1,0 +1,303 @@
+// The continuous adjoint where every lane has its own steps (the equations are those of ode_backsolve.c).
+//
+// Steps are chosen with y and lambda alone. What captures receive is integrated in a second pass over the rows whose
+// step was accepted, with the step's own weights folded into the cotangents it starts from: a rejected row then adds
+// nothing, whatever its stages were.
+#include <math.h>
+#include <string.h>
+#include "nk_back.h"
+#pragma STDC FP_CONTRACT OFF
+
+// --- Stages ------------------------------------------------------------------------------------------------------
+static void set_times(const nk_back *b, int64_t first, int64_t end, double c) {
+  for (int64_t r = first; r < end; r++) {
+    const nk_slot *slot = &b->slots[r];
+    const double t = c == 1 ? slot->t1 : slot->t + c * (slot->t1 - slot->t);
+    if (b->s->size == 8)
+      ((double *)b->t)[r] = t;
+    else
+      ((float *)b->t)[r] = (float)t;
+  }
+}
+
+static void set_steps(const nk_back *b, int64_t first) {
+  for (int64_t r = first; r < b->active; r++)
+    b->s->kernels->fill(nk_row(b->s, b->h, r), b->slots[r].t1 - b->slots[r].t, (ptrdiff_t)b->s->ode->dim);
+}
+
+// dst = base + sign * h * sum of weights times stages (`which` 0: of y, 1: of lambda), rows [0, count).
+static void combine(const nk_back *b, char *dst, const char *base, int which, const double *w, int32_t terms, int64_t count) {
+  const nk_solve *s = b->s;
+  double weights[NK_MAX_STAGES];
+  const void *vectors[NK_MAX_STAGES];
+  int32_t used = 0;
+  for (int32_t i = 0; i < terms; i++) {
+    if (w[i] == 0) continue;
+    weights[used] = which ? -w[i] : w[i];
+    vectors[used++] = b->rows[which ? NK_BACK_SLOPE(i) : NK_BACK_K(i)];
+  }
+  const ptrdiff_t n = (ptrdiff_t)count * (ptrdiff_t)b->s->ode->dim;
+  if (used > 0)
+    s->kernels->combine_rows(dst, base, b->h, weights, vectors, used, n);
+  else
+    s->kernels->axpby(dst, base, 1, 0, n);
+}
+
+static nk_status stages(nk_back *b) {
+  const nk_solve *s = b->s;
+  const nk_tableau *m = s->tableau;
+  const uint32_t mask = s->controller->adaptive ? (1u << m->step_stages) - 1 : nk_stages_needed(m, 0);
+  const nk_rows rows = {s, b->worker, b->group, 0, b->active, b->captures};
+  for (int32_t i = 0; i < m->step_stages; i++) {
+    if (!(mask >> i & 1)) continue;
+    combine(b, b->input, b->rows[NK_BACK_Y], 0, m->a + i * m->stages, i, b->active);
+    combine(b, b->input2, b->rows[NK_BACK_LAMBDA], 1, m->a + i * m->stages, i, b->active);
+    set_times(b, 0, b->active, m->c[i]);
+    const nk_status status =
+        nk_rows_vjp(&rows, &s->adjoint, b->t, b->input, b->input2, b->rows[NK_BACK_K(i)], b->rows[NK_BACK_SLOPE(i)], b->ct_t, NULL);
+    if (status != NK_SUCCESS) return status;
+    for (int64_t r = 0; r < b->active; r++) b->slots[r].evaluations++;
+  }
+  combine(b, b->rows[NK_BACK_Y1], b->rows[NK_BACK_Y], 0, m->b, m->step_stages, b->active);
+  combine(b, b->rows[NK_BACK_LAMBDA1], b->rows[NK_BACK_LAMBDA], 1, m->b, m->step_stages, b->active);
+  return NK_SUCCESS;
+}
+
+// What captures receive of the step of rows [0, count).
+static nk_status quadrature(nk_back *b, int64_t count) {
+  const nk_solve *s = b->s;
+  const nk_tableau *m = s->tableau;
+  int wanted = 0;
+  for (int32_t c = 0; c < s->ode->capture_count; c++) wanted |= s->ode->ct_captures[c] >= 0;
+  if (!wanted || count == 0) return NK_SUCCESS;
+  const nk_rows rows = {s, b->worker, b->group, 0, count, b->captures};
+  for (int32_t i = 0; i < m->step_stages; i++) {
+    if (m->b[i] == 0) continue;
+    combine(b, b->input, b->rows[NK_BACK_Y], 0, m->a + i * m->stages, i, count);
+    combine(b, b->input2, b->rows[NK_BACK_LAMBDA], 1, m->a + i * m->stages, i, count);
+    for (int64_t r = 0; r < count; r++)
+      s->kernels->axpby(nk_row(b->s, b->seed, r), nk_row(b->s, b->input2, r), -m->b[i] * (b->slots[r].t1 - b->slots[r].t), 0, (ptrdiff_t)b->s->ode->dim);
+    set_times(b, 0, count, m->c[i]);
+    const nk_status status =
+        nk_rows_vjp(&rows, &s->vjp, b->t, b->input, b->seed, NULL, NULL, NULL, b->ct_captures);
+    if (status != NK_SUCCESS) return status;
+    for (int32_t c = 0; c < s->ode->capture_count; c++) {
+      if (!b->sums[c] || s->ode->ct_captures[c] < 0) continue;
+      const nk_dtype dtype = s->frame->program->buffers[s->ode->captures[c]].dtype;
+      if (dtype != NK_I32)
+        nk_kernels_get(dtype)->axpby(b->sums[c], b->ct_captures[c], 1, 1,
+                                     (ptrdiff_t)(count * s->ode->capture_elements[c]));
+    }
+  }
+  return NK_SUCCESS;
+}
+
+// --- Step sizes --------------------------------------------------------------------------------------------------
+static int64_t counted(const nk_solve *s) {
+  const int64_t some = s->controller->error_components;
+  return some > 0 && some < s->ode->dim ? some : s->ode->dim;
+}
+
+static double norm(const nk_back *b, const char *y, const char *lambda, const char *scale_y, const char *scale_lambda) {
+  const nk_solve *s = b->s;
+  const double atol = s->controller->atol, rtol = s->controller->rtol;
+  const int64_t some = counted(s);
+  return sqrt((s->kernels->scaled_norm2(y, scale_y, atol, rtol, (ptrdiff_t)some) +
+               s->kernels->scaled_norm2(lambda, scale_lambda, atol, rtol, (ptrdiff_t)b->s->ode->dim)) /
+              (double)(some + s->ode->dim));
+}
+
+// Hairer's rule for y and lambda together, for rows [first, active).
+static nk_status begin(nk_back *b, int64_t first) {
+  const nk_solve *s = b->s;
+  if (!s->controller->adaptive || s->controller->first_step > 0 || first == b->active) return NK_SUCCESS;
+  const int64_t at = first * s->row_bytes;
+  const nk_rows rows = {s, b->worker, b->group, first, b->active - first, b->captures};
+  char *t = b->t + first * s->size;
+  char *y = b->rows[NK_BACK_Y] + at, *lambda = b->rows[NK_BACK_LAMBDA] + at, *ky = b->rows[NK_BACK_K(0)] + at, *kl = b->rows[NK_BACK_SLOPE(0)] + at;
+  for (int64_t r = first; r < b->active; r++) b->slots[r].t1 = b->slots[r].t;
+  set_times(b, first, b->active, 0);
+  nk_status status = nk_rows_vjp(&rows, &s->adjoint, t, y, lambda, ky, kl, b->ct_t, NULL);
+  if (status != NK_SUCCESS) return status;
+  for (int64_t r = first; r < b->active; r++) {
+    nk_slot *slot = &b->slots[r];
+    char *yr = nk_row(b->s, b->rows[NK_BACK_Y], r), *lr = nk_row(b->s, b->rows[NK_BACK_LAMBDA], r);
+    const double d0 = norm(b, yr, lr, yr, lr);
+    b->error[r] = norm(b, nk_row(b->s, b->rows[NK_BACK_K(0)], r), nk_row(b->s, b->rows[NK_BACK_SLOPE(0)], r), yr, lr);
+    const double span = nk_lane_times(s, slot->lane)[0] - slot->t;
+    const double h0 = nk_first_guess(d0, b->error[r], fabs(span));
+    slot->t1 = slot->t + (span >= 0 ? h0 : -h0);
+    slot->evaluations += 2;
+  }
+  set_steps(b, first);
+  const double one = 1, minus = -1;
+  const void *slopes[2] = {ky, kl};
+  const ptrdiff_t n = (ptrdiff_t)(b->active - first) * (ptrdiff_t)b->s->ode->dim;
+  s->kernels->combine_rows(b->input + at, y, b->h + at, &one, &slopes[0], 1, n);
+  s->kernels->combine_rows(b->input2 + at, lambda, b->h + at, &minus, &slopes[1], 1, n);
+  set_times(b, first, b->active, 1);
+  char *y1 = b->rows[NK_BACK_Y1] + at, *lambda1 = b->rows[NK_BACK_LAMBDA1] + at;
+  status = nk_rows_vjp(&rows, &s->adjoint, t, b->input + at, b->input2 + at, y1, lambda1, b->ct_t, NULL);
+  if (status != NK_SUCCESS) return status;
+  s->kernels->axpby(y1, ky, -1, 1, n);
+  s->kernels->axpby(lambda1, kl, -1, 1, n);
+  for (int64_t r = first; r < b->active; r++) {
+    nk_slot *slot = &b->slots[r];
+    const double h0 = fabs(slot->t1 - slot->t);
+    const double d2 = norm(b, nk_row(b->s, b->rows[NK_BACK_Y1], r), nk_row(b->s, b->rows[NK_BACK_LAMBDA1], r), nk_row(b->s, b->rows[NK_BACK_Y], r),
+                           nk_row(b->s, b->rows[NK_BACK_LAMBDA], r)) / h0;
+    slot->h = isfinite(d2) ? nk_initial_step(b->error[r], d2, h0, s->tableau->embedded_order) : h0;
+    slot->h = fmax(slot->h, s->controller->min_step);
+  }
+  return NK_SUCCESS;
+}
+
+static nk_status next(const nk_back *b, nk_slot *slot) {
+  const nk_solve *s = b->s;
+  if (s->controller->adaptive) return nk_slot_next(s, slot);
+  const double *times = nk_lane_times(s, slot->lane);
+  const int64_t steps = nk_grid_interval_steps(s, times, slot->cursor);
+  const double from = times[slot->cursor + 1];
+  slot->t1 = slot->offset + 1 == steps ? slot->end
+                                       : from + (slot->end - from) * ((double)(slot->offset + 1) / (double)steps);
+  slot->last_h = slot->t1 - slot->t;
+  return NK_SUCCESS;
+}
+
+static void errors(nk_back *b) {
+  const nk_solve *s = b->s;
+  const nk_controller *c = s->controller;
+  double weights[NK_MAX_STAGES];
+  const void *of_y[NK_MAX_STAGES], *of_lambda[NK_MAX_STAGES];
+  int32_t terms = 0;
+  for (int32_t i = 0; c->adaptive && i < s->tableau->step_stages; i++) {
+    if (s->tableau->b_error[i] == 0) continue;
+    weights[terms] = s->tableau->b_error[i];
+    of_y[terms] = b->rows[NK_BACK_K(i)];
+    of_lambda[terms++] = b->rows[NK_BACK_SLOPE(i)];
+  }
+  const int64_t some = counted(s);
+  s->kernels->error_rows(b->error, b->rows[NK_BACK_Y], b->rows[NK_BACK_Y1], b->h, weights, of_y, terms, c->atol, c->rtol, b->active,
+                         (ptrdiff_t)b->s->ode->dim, (ptrdiff_t)some);
+  s->kernels->error_rows(b->error2, b->rows[NK_BACK_LAMBDA], b->rows[NK_BACK_LAMBDA1], b->h, weights, of_lambda, terms, c->atol,
+                         c->rtol, b->active, (ptrdiff_t)b->s->ode->dim, (ptrdiff_t)b->s->ode->dim);
+  const double share = (double)some / (double)(some + s->ode->dim);
+  for (int64_t r = 0; r < b->active; r++) b->error[r] = share * b->error[r] + (1 - share) * b->error2[r];
+  nk_slot_factors(s, b->slots, b->error, b->logarithm, b->factor, b->active);
+}
+
+static nk_status advance(nk_back *b) {
+  const nk_solve *s = b->s;
+  for (int64_t r = b->active - 1; r >= 0; r--) {
+    const nk_status status = next(b, &b->slots[r]);
+    if (status != NK_SUCCESS) nk_back_leave(b, r, status);
+  }
+  if (b->active == 0) return NK_SUCCESS;
+  set_steps(b, 0);
+  nk_status status = stages(b);
+  if (status != NK_SUCCESS) return status;
+  errors(b);
+  int64_t accepted = b->active;
+  for (int64_t r = b->active - 1; r >= 0; r--) {
+    const int good = s->controller->adaptive ? b->error[r] <= 1 : isfinite(b->error[r]);
+    nk_slot_judge(s, &b->slots[r], good, b->error[r], b->logarithm[r], b->factor[r]);
+    if (!good) nk_back_exchange_rows(b, r, --accepted);
+  }
+  status = quadrature(b, accepted);
+  if (status != NK_SUCCESS) return status;
+  memcpy(b->rows[NK_BACK_Y], b->rows[NK_BACK_Y1], (size_t)(accepted * s->row_bytes));
+  memcpy(b->rows[NK_BACK_LAMBDA], b->rows[NK_BACK_LAMBDA1], (size_t)(accepted * s->row_bytes));
+  for (int64_t r = b->active - 1; r >= 0; r--) {
+    nk_slot *slot = &b->slots[r];
+    if (r >= accepted) {
+      if (!s->controller->adaptive) nk_back_leave(b, r, NK_NON_FINITE_FIELD);
+      continue;
+    }
+    slot->t = slot->t1;
+    slot->offset++;
+    if (slot->t != slot->end) continue;
+    // A step shortened to end at a save time says nothing against the longer one.
+    slot->h = fmax(slot->h, slot->proposed);
+    if (slot->cursor > 0)
+      nk_back_enter(b, r, slot->cursor);
+    else
+      nk_back_leave(b, r, NK_SUCCESS);
+  }
+  return NK_SUCCESS;
+}
+
+// dL/dt_i = <ct_i, f(t_i, y_i)>, dL/dt_0 = -<lambda(t_0), f(t_0, y_0)>, for the lanes of a group.
+static nk_status time_cotangents(nk_back *b) {
+  const nk_solve *s = b->s;
+  const int64_t first = nk_group_lane(s, b->group), end = nk_group_lane(s, b->group + 1);
+  for (int64_t lane = first; lane < end; lane += b->capacity) {
+    const int64_t count = nk_min(b->capacity, end - lane);
+    const nk_rows rows = {s, b->worker, b->group, 0, count, b->captures};
+    for (int64_t r = 0; r < count; r++) nk_rows_load_captures(s, lane + r, b->captures, r);
+    for (int64_t save = 0; save < s->ode->time_count; save++) {
+      const int64_t at = save * s->state_bytes + lane * s->row_bytes;
+      const char *with = save == 0 ? s->lambda + lane * s->row_bytes : s->ct_states + at;
+      for (int64_t r = 0; r < count; r++)
+        b->slots[r] = (nk_slot){.t = nk_lane_times(s, lane + r)[save]};
+      set_times(b, 0, count, 0);
+      memcpy(b->input, save == 0 ? s->y0 + lane * s->row_bytes : s->states + at, (size_t)(count * s->row_bytes));
+      const nk_status status = nk_rows_eval(&rows, &s->field, b->t, b->input, b->rows[NK_BACK_K(0)], NULL);
+      if (status != NK_SUCCESS) return status;
+      for (int64_t r = 0; r < count; r++) {
+        const double value = s->kernels->dot(with + r * s->row_bytes, nk_row(b->s, b->rows[NK_BACK_K(0)], r), (ptrdiff_t)b->s->ode->dim);
+        s->ct_times[(lane + r) * s->ode->time_count + save] =
+            !nk_is_whole(s, lane + r) ? 0 : save == 0 ? -value : value;
+      }
+    }
+  }
+  return NK_SUCCESS;
+}
+
+static void back_group(void *context, int64_t group, int32_t worker) {
+  const nk_solve *s = context;
+  nk_back b;
+  nk_back_plan(&b, s, (uintptr_t)(s->scratch + worker * s->scratch_stride));
+  b.worker = worker;
+  b.group = group;
+  b.next = nk_group_lane(s, group);
+  b.end = nk_group_lane(s, group + 1);
+  memset(nk_field_acc(&s->vjp, group), 0, (size_t)s->vjp.body->acc_bytes);
+  nk_note *note = &s->notes[group];
+  *note = (nk_note){0};
+  nk_status status = NK_SUCCESS;
+  while (status == NK_SUCCESS) {
+    if (4 * b.active <= 3 * b.capacity) {
+      const int64_t first = b.active;
+      nk_back_refill(&b);
+      status = begin(&b, first);
+    }
+    if (b.active == 0 || status != NK_SUCCESS) break;
+    status = advance(&b);
+  }
+  if (status == NK_SUCCESS && note->status == NK_SUCCESS && s->ct_times) status = time_cotangents(&b);
+  if (status != NK_SUCCESS) *note = (nk_note){.status = (int32_t)status, .step = b.slots[0].lane, .evaluations = -1};
+}
+
+nk_status nk_lanes_backsolve(nk_solve *s) {
+  nk_status status = nk_field_prepare(s, &s->field);
+  if (status == NK_SUCCESS) status = nk_field_prepare(s, &s->vjp);
+  if (status == NK_SUCCESS) status = nk_field_prepare(s, &s->adjoint);
+  if (status != NK_SUCCESS) return status;
+  nk_captures_clear(s);
+  nk_pool_run(s->frame->pool, s->groups, back_group, s);
+  status = nk_lanes_total(s);
+  if (status != NK_SUCCESS) return status;
+  if (s->ct_y0) {
+    const size_t row = (size_t)s->row_bytes;
+    for (int64_t lane = 0; lane < s->ode->lanes; lane++) {
+      char *to = s->ct_y0 + lane * s->row_bytes;
+      memcpy(to, s->lambda + lane * s->row_bytes, row);
+      if (nk_is_whole(s, lane))
+        s->kernels->axpby(to, s->ct_states + lane * s->row_bytes, 1, 1, (ptrdiff_t)s->ode->dim);
+    }
+  }
+  char *acc = nk_field_acc(&s->vjp, 0);
+  nk_accumulators_combine(s->vjp.body, acc, s->vjp.run.layout.acc_stride, s->groups, s->frame->pool);
+  nk_captures_store(s, &s->vjp, acc);
+  return NK_SUCCESS;
+}
