@@ -19,44 +19,27 @@ struct W7: Workload {
   }
 
   func variants() throws -> [WorkloadVariant] {
-    [oneByOne(), together()]
+    [ownSteps(), together()]
   }
 
   /// Of one step: six evaluations of seven operations; stages, error and next state as sums of products.
   private static let flopsPerEvaluation = (6.0 * 7 + 2 * (2 * 21 + 2 * 7 + 6)) / 6
 
-  /// A solve for every system, so each takes its own steps.
-  private func oneByOne() -> WorkloadVariant {
-    let function = compiled { (y0: Tensor<Double>, rates: Tensor<Double>) in
-      let solution = solve(from: y0, at: [0, 10], rtol: 1e-6, atol: 1e-6) { _, y in
-        lotkaVolterraField(y, rates: rates)
-      }
-      return (solution.final, solution.statisticsTensor)
-    }
-    let starts = y0.scalars, rates = rates.scalars
-    let systems = (0..<Self.count).map { i in
-      (
-        Tensor(Array(starts[(2 * i)..<(2 * i + 2)]), shape: [1, 2]),
-        Tensor(Array(rates[(4 * i)..<(4 * i + 4)]), shape: [1, 4])
-      )
-    }
-    var evaluations = 0, sum = 0.0
-    let subject = CallSubject(
-      program: { try function.program(for: systems[0].0, systems[0].1) },
-      spent: { Evaluations(forward: evaluations) }
-    ) {
-      evaluations = 0
-      sum = 0
-      for system in systems {
-        let (state, statistics) = try function(system.0, system.1)
-        evaluations += Int(statistics.scalars[1])
-        sum += state.scalars.reduce(0, +)
-      }
-    }
+  /// Every system with its own steps, status and statistics. Evaluations are summed over the systems.
+  private func ownSteps() -> WorkloadVariant {
+    let rates = rates
+    let subject = SolveSubject(
+      from: y0, times: (0, 10),
+      compiled { (y0: Tensor<Double>, times: Tensor<Double>) in
+        let solution = solve(from: y0, at: times, rtol: 1e-6, atol: 1e-6, controller: .perLane) { _, y in
+          lotkaVolterraField(y, rates: rates)
+        }
+        return (solution.states, solution.statisticsTensor)
+      })
     return WorkloadVariant(
       name: "own-steps", subject: subject, elementBytes: 8,
       necessaryFlops: { Double($0.forward) * Self.flopsPerEvaluation },
-      check: { sum / Double(2 * Self.count) })
+      check: { subject.states![1].mean().scalar })
   }
 
   /// One batch with one step size for all: what a library without lanes does, at the pace of the worst.
