@@ -35,6 +35,8 @@ extension Solution {
   /// The differences integrate the perturbed problem beside the original in one solve whose controller sees only the
   /// original: the accepted steps are then exactly those that the gradient has frozen. Costs about six
   /// solves per input. An `.exact` gradient has duality defects of round-off size, one by `.backsolve` of the tolerance's.
+  /// The times are the exception: forward mode moves a save time inside of an adaptive step along f there, reverse mode along
+  /// the interpolant that was read, and the two agree to the interpolant's accuracy only.
   /// - Throws: what the solve throws.
   public func certifyGradient(seed: UInt64 = 0) throws -> GradientCertificate {
     require(inputs.timeCount > 1, "certifyGradient: one time is not integrated to")
