@@ -8,7 +8,9 @@ import pathlib
 import re
 import sys
 
-LAYERS = ["Kernels", "Tensor", "Autodiff", "Compiler", "Solve", "Sensitivity", "Layers", "Models", "Training", "Data"]
+LAYERS = [
+    "Kernels", "Tensor", "Autodiff", "Compiler", "Solve", "Sensitivity", "Files", "Layers", "Models", "Training", "Data",
+]
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "Sources" / "NODECore"
 DECLARATION = re.compile(
     r"^(?:(?:public|package|internal|final|indirect|open|@frozen)\s+)*(?:struct|class|enum|protocol|actor|typealias)\s+(\w+)",

@@ -1,4 +1,5 @@
 import Foundation
+import NODECore
 import Testing
 
 @testable import RunnerSupport
@@ -102,6 +103,38 @@ import Testing
   }
 }
 
+/// What numpy compressed is read with the runner's zlib.
+@Suite struct CompressedArrayTests {
+  // numpy 2.4.6: np.savez_compressed(f, **{'layers/0': np.arange(4.0).reshape(2, 2), 'é': np.zeros(40, '<f4')})
+  private static let file = [UInt8](
+    Data(
+      base64Encoded:
+        """
+        UEsDBC0AAAAIAAAAIQCjIIiE//////////8MABQAbGF5ZXJzLzAubnB5AQAQAKAAAAAAAAAAUQAAAAAAAACb7BfqGxDJyFDGUK2e \
+        klqcXKRupaBuk2ahrqOgnpZfVFKUmBefX5SSChJ3S8wpTgWKF2ckFqQC+RpGOgpGmjoKtQpkAy4GFPDBHspwgFAcDgBQSwMELQAA \
+        CAgAAAAhAA5In8f//////////wYAFADDqS5ucHkBABAAIAEAAAAAAABIAAAAAAAAAJvsF+obEMnIUMZQrZ6SWpxcpG6loG6TZqKu \
+        o6Cell9UUpSYF59flJIKEndLzClOBYoXZyQWpAL5GiYGOpo6CrUK5AMuhkEOAFBLAQItAy0AAAAIAAAAIQCjIIiEUQAAAKAAAAAM \
+        AAAAAAAAAAAAAACAAQAAAABsYXllcnMvMC5ucHlQSwECLQMtAAAICAAAACEADkifx0gAAAAgAQAABgAAAAAAAAAAAAAAgAGPAAAA \
+        w6kubnB5UEsFBgAAAAACAAIAbgAAAA8BAAAAAA==
+        """, options: .ignoreUnknownCharacters)!)
+
+  @Test func readsThem() throws {
+    let arrays = try NPZ(Self.file, inflate: inflated)
+    #expect(try arrays.tensor("layers/0", of: Double.self).scalars == [0, 1, 2, 3])
+    #expect(try arrays.tensor("é", of: Float.self).scalars == [Float](repeating: 0, count: 40))
+  }
+
+  @Test func damageIsAnError() throws {
+    #expect(throws: GzipError.self) { try inflated([3, 0, 0], size: 0) }
+    #expect(try inflated([3, 0], size: 0).isEmpty)
+    for at in Self.file.indices {
+      var bytes = Self.file
+      bytes[at] ^= 4
+      do { _ = try NPZ(bytes, inflate: inflated) } catch { #expect(error is FileError) }
+    }
+  }
+}
+
 @Suite struct PlotTests {
   @Test func logarithmicTicksAndEscaping() {
     let plot = SVGPlot(
@@ -115,26 +148,5 @@ import Testing
   @Test func emptyPlotSaysSo() {
     let plot = SVGPlot(title: "t", x: Axis("x"), y: Axis("y"), series: [])
     #expect(plot.svg.contains("nothing to show"))
-  }
-}
-
-@Suite struct NPYTests {
-  // numpy 2.4 reads these as the arrays that they are; the format is documented in numpy.lib.format.
-  @Test(arguments: [[2, 3], [6], []]) func headerAndData(shape: [Int]) throws {
-    let path = FileManager.default.temporaryDirectory.path + "/array-\(UUID().uuidString).npy"
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    let elements = (0..<shape.reduce(1, *)).map { Float($0) - 0.5 }
-    try writeNPY(elements, shape: shape, to: path)
-    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
-    #expect(Array(bytes[0..<8]) == [0x93] + Array("NUMPY".utf8) + [1, 0])
-    let start = 10 + Int(bytes[8]) + 256 * Int(bytes[9])
-    #expect(start % 64 == 0 && bytes[start - 1] == 10)
-    let header = String(decoding: bytes[10..<start], as: UTF8.self)
-    let extents = shape.map { "\($0)," }.joined(separator: " ")
-    #expect(header.hasPrefix("{'descr': '<f4', 'fortran_order': False, 'shape': (\(extents)), }"))
-    let data = bytes[start...].withUnsafeBytes { raw in
-      (0..<elements.count).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
-    }
-    #expect(data == elements && bytes.count == start + 4 * elements.count)
   }
 }

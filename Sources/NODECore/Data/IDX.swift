@@ -1,28 +1,3 @@
-/// Why bytes are not an IDX file of unsigned bytes.
-public enum IDXError: Error, Equatable, CustomStringConvertible {
-  case compressed
-  case tooShort(bytes: Int)
-  case badMagic([UInt8])
-  case unsupportedType(UInt8)
-  case badRank(Int)
-  case wrongLength(expected: Int, found: Int, dimensions: [Int])
-  case tooLarge(dimensions: [Int])
-
-  public var description: String {
-    switch self {
-    case .compressed: "the IDX file is gzip-compressed and no decompressor was given"
-    case .tooShort(let bytes): "the IDX file ends within its header (\(bytes) bytes)"
-    case .badMagic(let bytes): "not an IDX file: it starts with \(bytes) where two zero bytes are expected"
-    case .unsupportedType(let type):
-      "the IDX file holds elements of type \(type); only unsigned bytes (8) are read"
-    case .badRank(let rank): "the IDX file has rank \(rank); 1 to 8 can be read"
-    case .wrongLength(let expected, let found, let dimensions):
-      "the IDX file should hold \(expected) bytes of data for the extents \(dimensions) but holds \(found)"
-    case .tooLarge(let dimensions): "the IDX file claims the impossible extents \(dimensions)"
-    }
-  }
-}
-
 /// An array of unsigned bytes in the format of the MNIST files (LeCun, Cortes, Burges: "The MNIST database",
 /// File formats): two zero bytes, the element type, the rank, big-endian 32-bit extents, the elements.
 public struct IDXArray: Sendable, Equatable {
@@ -34,31 +9,47 @@ public struct IDXArray: Sendable, Equatable {
   /// Reads a file's bytes.
   /// - Parameter decompressor: applied first where the bytes start like gzip (the library itself has no
   ///   inflate).
-  /// - Throws: `IDXError`, or what the decompressor throws.
+  /// - Throws: `FileError`.
   public init(_ file: [UInt8], decompressor: (([UInt8]) throws -> [UInt8])? = nil) throws {
+    func failure(_ reason: FileError.Reason, _ place: String, expected: String, found: String) -> FileError {
+      FileError(reason, in: "idx: \(place)", expected: expected, found: found)
+    }
     var bytes = file
     if bytes.starts(with: [0x1f, 0x8b]) {
-      guard let decompressor else { throw IDXError.compressed }
-      bytes = try decompressor(bytes)
+      guard let decompressor else {
+        throw failure(.unsupported, "content", expected: "plain bytes, or a decompressor", found: "gzip")
+      }
+      do { bytes = try decompressor(bytes) } catch {
+        throw failure(.malformed, "content", expected: "sound gzip data", found: "\(error)")
+      }
     }
-    guard bytes.count >= 4 else { throw IDXError.tooShort(bytes: bytes.count) }
-    guard bytes[0] == 0, bytes[1] == 0 else { throw IDXError.badMagic(Array(bytes[0..<4])) }
-    guard bytes[2] == 8 else { throw IDXError.unsupportedType(bytes[2]) }
+    guard bytes.count >= 4, bytes[0] == 0, bytes[1] == 0 else {
+      throw failure(
+        .malformed, "magic", expected: "two zero bytes, a type and a rank", found: "\(Array(bytes.prefix(4)))"
+      )
+    }
+    guard bytes[2] == 8 else {
+      throw failure(.unsupported, "type", expected: "unsigned bytes (8)", found: "\(bytes[2])")
+    }
     let rank = Int(bytes[3])
-    guard (1...8).contains(rank) else { throw IDXError.badRank(rank) }
+    guard (1...8).contains(rank) else {
+      throw failure(.unsupported, "rank", expected: "1 to 8", found: "\(rank)")
+    }
     let header = 4 + 4 * rank
-    guard bytes.count >= header else { throw IDXError.tooShort(bytes: bytes.count) }
+    guard bytes.count >= header else {
+      throw failure(.malformed, "header", expected: "\(header) bytes", found: "\(bytes.count)")
+    }
     let dimensions = (0..<rank).map { axis in
       bytes[(4 + 4 * axis)..<(8 + 4 * axis)].reduce(0) { $0 << 8 | Int($1) }
     }
-    var count = 1
-    for extent in dimensions {
-      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      if overflow { throw IDXError.tooLarge(dimensions: dimensions) }
-      count = product
+    guard Shape.isCountable(dimensions) else {
+      throw failure(.malformed, "extents", expected: "a countable product", found: "\(dimensions)")
     }
+    let count = dimensions.reduce(1, *)
     guard bytes.count - header == count else {
-      throw IDXError.wrongLength(expected: count, found: bytes.count - header, dimensions: dimensions)
+      throw failure(
+        .malformed, "data", expected: "\(count) bytes for the extents \(dimensions)",
+        found: "\(bytes.count - header)")
     }
     self.dimensions = dimensions
     elements = Array(bytes[header...])

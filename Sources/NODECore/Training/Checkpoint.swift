@@ -1,17 +1,9 @@
-import Foundation
-
-/// Why a checkpoint cannot be used.
+/// Why a sound checkpoint cannot be used: it is of another model or another optimizer.
 public enum CheckpointError: Error, CustomStringConvertible {
-  case unreadable(path: String, why: String)
-  case unwritable(path: String, why: String)
-  case damaged(String)
   case mismatch(String)
 
   public var description: String {
     switch self {
-    case .unreadable(let path, let why): "the checkpoint \(path) cannot be read: \(why)"
-    case .unwritable(let path, let why): "the checkpoint \(path) cannot be written: \(why)"
-    case .damaged(let why): "the checkpoint is damaged: \(why)"
     case .mismatch(let difference): "the checkpoint is of another model: \(difference)"
     }
   }
@@ -29,17 +21,17 @@ public struct Checkpoint: Sendable, Equatable {
   public var step: Int
   package var key: SIMD2<UInt32>
   /// Parameters by dotted name, in the model's order.
-  package var parameters: [Safetensors.Item]
+  package var parameters: [NamedArray]
   /// Vectors of the optimizer by name.
-  package var state: [Safetensors.Item]
+  package var state: [NamedArray]
   /// What the caller wants to find again: the epoch, results so far.
   public var notes: [String: String]
 
   private static let format = "NODECore checkpoint 2"
 
   package init(
-    architecture: String, optimizer: String, step: Int, key: SIMD2<UInt32>, parameters: [Safetensors.Item],
-    state: [Safetensors.Item], notes: [String: String]
+    architecture: String, optimizer: String, step: Int, key: SIMD2<UInt32>, parameters: [NamedArray],
+    state: [NamedArray], notes: [String: String]
   ) {
     self.architecture = architecture
     self.optimizer = optimizer
@@ -50,51 +42,54 @@ public struct Checkpoint: Sendable, Equatable {
     self.notes = notes
   }
 
-  /// Reads a file. Throws `CheckpointError`.
+  /// Reads a file. Throws `FileError`.
   public init(contentsOf path: String) throws {
-    let data: Data
-    do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
-      throw CheckpointError.unreadable(path: path, why: error.localizedDescription)
-    }
-    do { try self.init([UInt8](data)) } catch {
-      throw CheckpointError.unreadable(path: path, why: "\(error)")
-    }
+    self = try WholeFile.read(path) { try Checkpoint($0) }
   }
 
-  /// Reads a file's bytes. Throws `SafetensorsError` or `CheckpointError`.
+  /// Reads a file's bytes. Throws `FileError`.
   public init(_ bytes: [UInt8]) throws {
     let file = try Safetensors(bytes)
+    func malformed(_ place: String, expected: String, found: String) -> FileError {
+      FileError(.malformed, in: "checkpoint: \(place)", expected: expected, found: found)
+    }
     func entry(_ name: String) throws -> String {
       guard let text = file.metadata[name] else {
-        throw CheckpointError.damaged("its entry \(name) is missing")
+        throw malformed("metadata", expected: "an entry \(name)", found: "none")
       }
       return text
     }
     let format = try entry("format")
-    guard format == Checkpoint.format else { throw CheckpointError.damaged("its format is \"\(format)\"") }
+    guard format == Checkpoint.format else {
+      throw FileError(
+        .unsupported, in: "checkpoint: format", expected: Checkpoint.format, found: format.debugDescription)
+    }
     architecture = try entry("architecture")
     optimizer = try entry("optimizer")
     let stepText = try entry("step"), keyText = try entry("key")
+    guard let step = Int(stepText), step >= 0 else {
+      throw malformed("step", expected: "a count", found: stepText.debugDescription)
+    }
     let words = keyText.split(separator: " ").compactMap { UInt32($0) }
-    guard let step = Int(stepText), step >= 0, words.count == 2 else {
-      throw CheckpointError.damaged("its step is \"\(stepText)\" and its key \"\(keyText)\"")
+    guard words.count == 2 else {
+      throw malformed("key", expected: "two words", found: keyText.debugDescription)
     }
     self.step = step
     key = SIMD2(words[0], words[1])
-    func items(_ prefix: String) -> [Safetensors.Item] {
-      file.items.filter { $0.name.hasPrefix(prefix) }.map { item in
-        var item = item
-        item.name.removeFirst(prefix.count)
-        return item
+    func arrays(_ prefix: String) -> [NamedArray] {
+      file.arrays.filter { $0.name.hasPrefix(prefix) }.map { named in
+        NamedArray(String(named.name.dropFirst(prefix.count)), named.array)
       }
     }
-    guard try entry(Checkpoint.digestName) == Checkpoint.digest(file) else {
-      throw CheckpointError.damaged("its content does not have the checksum that was written with it")
+    let written = try entry(Checkpoint.digestName), digest = Checkpoint.digest(file)
+    guard written == digest else {
+      throw malformed("checksum", expected: "content with the SHA-256 \(written)", found: digest)
     }
-    parameters = items("model.")
-    state = items("optimizer.")
-    guard parameters.count + state.count == file.items.count else {
-      throw CheckpointError.damaged("it holds tensors that are neither the model's nor the optimizer's")
+    parameters = arrays("model.")
+    state = arrays("optimizer.")
+    guard parameters.count + state.count == file.arrays.count else {
+      throw malformed(
+        "tensors", expected: "those of model and optimizer only", found: "\(file.arrays.count) in all")
     }
     notes = [:]
     for (name, text) in file.metadata where name.hasPrefix("note.") {
@@ -109,13 +104,11 @@ public struct Checkpoint: Sendable, Equatable {
       "key": "\(key.x) \(key.y)",
     ]
     for (name, text) in notes { metadata["note." + name] = text }
-    func prefixed(_ prefix: String, _ items: [Safetensors.Item]) -> [Safetensors.Item] {
-      items.map {
-        Safetensors.Item(name: prefix + $0.name, dtype: $0.dtype, shape: $0.shape, bytes: $0.bytes)
-      }
+    func prefixed(_ prefix: String, _ arrays: [NamedArray]) -> [NamedArray] {
+      arrays.map { NamedArray(prefix + $0.name, $0.array) }
     }
     var file = Safetensors(
-      items: prefixed("model.", parameters) + prefixed("optimizer.", state), metadata: metadata)
+      arrays: prefixed("model.", parameters) + prefixed("optimizer.", state), metadata: metadata)
     file.metadata[Checkpoint.digestName] = Checkpoint.digest(file)
     return file.encoded
   }
@@ -126,16 +119,14 @@ public struct Checkpoint: Sendable, Equatable {
   private static func digest(_ file: Safetensors) -> String {
     let texts = file.metadata.filter { $0.key != digestName }.sorted { $0.key < $1.key }
       .map { "\($0.key)\0\($0.value)\0" }
-    let types = file.items.map { "\($0.name)\0\($0.dtype)\($0.shape)\0" }
-    return SHA256.hexDigest(of: Array((texts + types).joined().utf8) + file.items.flatMap(\.bytes))
+    let types = file.arrays.map { "\($0.name)\0\($0.array.dtype)\($0.array.shape)\0" }
+    return SHA256.hexDigest(
+      of: file.arrays.reduce(into: Array((texts + types).joined().utf8)) { $0 += $1.array.bytes })
   }
 
   /// Writes a temporary file beside `path` and renames it: an interrupted write leaves the old checkpoint.
-  public func write(to path: String) throws {
-    do { try Data(encoded).write(to: URL(fileURLWithPath: path), options: .atomic) } catch {
-      throw CheckpointError.unwritable(path: path, why: error.localizedDescription)
-    }
-  }
+  /// Throws `FileError`.
+  public func write(to path: String) throws { try WholeFile.write(encoded, to: path) }
 
   /// Throws naming the first difference between what is stored and what a model and its optimizer need.
   package func check(architecture: String, layout: ParameterLayout, optimizer: String, stateNames: [String])
@@ -149,10 +140,10 @@ public struct Checkpoint: Sendable, Equatable {
       guard i < parameters.count else {
         throw different("it has \(parameters.count) parameters, and \(entry.name) is not among them")
       }
-      let stored = parameters[i]
-      guard stored.name == entry.name, stored.shape == entry.shape, stored.dtype == entry.dtype else {
+      let name = parameters[i].name, stored = parameters[i].array
+      guard name == entry.name, stored.shape == entry.shape, stored.dtype == entry.dtype else {
         throw different(
-          "its parameter \(i) is \(stored.name), \(stored.dtype)\(stored.shape), "
+          "its parameter \(i) is \(name), \(stored.dtype)\(stored.shape), "
             + "where \(entry.name), \(entry.dtype)\(entry.shape), is expected")
       }
     }
@@ -164,9 +155,11 @@ public struct Checkpoint: Sendable, Equatable {
         "it was trained by \(self.optimizer) with the state \(state.map(\.name)), not \(optimizer) with \(stateNames)"
       )
     }
-    for item in state where item.shape != [layout.count] || item.dtype != layout.entries[0].dtype {
+    for item in state where item.array.shape != [layout.count] || item.array.dtype != layout.entries[0].dtype
+    {
       throw different(
-        "the optimizer's \(item.name) is \(item.dtype)\(item.shape), not of \(layout.count) elements")
+        "the optimizer's \(item.name) is \(item.array.dtype)\(item.array.shape), not of \(layout.count) elements"
+      )
     }
   }
 }

@@ -151,10 +151,9 @@ extension Trainer {
   /// Everything that is needed to go on from here bit for bit.
   /// - Parameter notes: what the caller wants to find again.
   public func checkpoint(notes: [String: String] = [:]) -> Checkpoint {
-    func item(_ name: String, _ shape: Shape, _ source: UnsafeMutablePointer<Scalar>) -> Safetensors.Item {
-      Safetensors.Item(
-        name: name, dtype: Scalar.dtype, shape: shape,
-        bytes: Array(UnsafeRawBufferPointer(start: source, count: shape.count * MemoryLayout<Scalar>.stride)))
+    func item(_ name: String, _ shape: Shape, _ source: UnsafeMutablePointer<Scalar>) -> NamedArray {
+      let bytes = UnsafeRawBufferPointer(start: source, count: shape.count * MemoryLayout<Scalar>.stride)
+      return NamedArray(name, StoredArray(dtype: Scalar.dtype, shape: shape, bytes: Array(bytes)))
     }
     return Checkpoint(
       architecture: architecture, optimizer: optimizer.name, step: stepCount, key: key,
@@ -169,15 +168,15 @@ extension Trainer {
     try checkpoint.check(
       architecture: architecture, layout: layout, optimizer: optimizer.name, stateNames: optimizer.stateNames)
     makeUnique()
-    func copy(_ item: Safetensors.Item, to target: UnsafeMutablePointer<Scalar>) {
-      item.bytes.withUnsafeBytes {
+    func copy(_ array: StoredArray, to target: UnsafeMutablePointer<Scalar>) {
+      array.bytes.withUnsafeBytes {
         UnsafeMutableRawPointer(target).copyMemory(from: $0.baseAddress!, byteCount: $0.count)
       }
     }
-    for (entry, item) in zip(layout.entries, checkpoint.parameters) where !item.bytes.isEmpty {
-      copy(item, to: memory.vector(0) + entry.offset)
+    for (entry, item) in zip(layout.entries, checkpoint.parameters) where !item.array.bytes.isEmpty {
+      copy(item.array, to: memory.vector(0) + entry.offset)
     }
-    for (i, item) in checkpoint.state.enumerated() { copy(item, to: memory.vector(1 + i)) }
+    for (i, item) in checkpoint.state.enumerated() { copy(item.array, to: memory.vector(1 + i)) }
     stepCount = checkpoint.step
     key = checkpoint.key
   }

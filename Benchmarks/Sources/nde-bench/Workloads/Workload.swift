@@ -75,16 +75,14 @@ struct InputWriter {
   var workload: String
 
   func write<S: TensorScalar>(_ name: String, _ tensor: Tensor<S>) throws {
-    try writeNPY(tensor.scalars, shape: tensor.shape.dimensions, to: "\(folder)/\(workload).\(name).npy")
+    try NPY(tensor).write(to: "\(folder)/\(workload).\(name).npy")
   }
 
   /// Every parameter under its name, with a prefix.
   func write(_ prefix: String, parametersOf model: some Module) throws {
     let vector = model.parameterVector(Float.self).scalars
     for entry in model.parameterLayout.entries {
-      try writeNPY(
-        Array(vector[entry.range]), shape: entry.shape.dimensions,
-        to: "\(folder)/\(workload).\(prefix)\(entry.name).npy")
+      try write(prefix + entry.name, Tensor(Array(vector[entry.range]), shape: entry.shape))
     }
   }
 }
