@@ -86,7 +86,8 @@ public struct Controller: Sendable, Hashable {
       factors.lowerBound > 0 && factors.lowerBound < 1 && factors.upperBound > 1, "factors must lie around 1",
       factors)
     demand(firstStep.map { $0.isFinite && $0 != 0 } ?? true, "firstStep must not be 0", firstStep ?? 0)
-    demand(minimumStep.isFinite && minimumStep >= 0, "minimumStep must not be negative", minimumStep)
+    demand(
+      minimumStep.isFinite && minimumStep >= 0, "minimumStep must be finite and not negative", minimumStep)
     demand(
       maximumStep.map { $0 > minimumStep } ?? true, "maximumStep must be above minimumStep", maximumStep ?? 0)
     requireSteps(maxSteps, "Controller.adaptive")

@@ -107,7 +107,7 @@ extension Tensor {
     let n = indices.rank
     let front = axis < 0 ? axis + rank - n + 1 : axis
     require(
-      front >= 0 && front + n <= rank, "scatterAdd: axis \(axis) of rows \(shape) at indices \(indices.shape)"
+      front >= 0 && front <= rank - n, "scatterAdd: axis \(axis) of rows \(shape) at indices \(indices.shape)"
     )
     let leading = Array(front..<front + n)
     let rows = value.permuted(to: leading + (0..<rank).filter { !leading.contains($0) })
