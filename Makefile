@@ -8,7 +8,7 @@ TESTED := -c release -Xswiftc -enable-testing --scratch-path .build/test
 # Optimised, or the numerics take too long under a sanitizer; debug builds have their own target.
 SANITIZED := -c release -Xswiftc -enable-testing --disable-xctest --scratch-path .build/sanitize
 
-.PHONY: all setup build test test-debug bench bench-peers mnist lint format docs sanitize perf-check perf-baseline clean help
+.PHONY: all setup build test test-debug bench bench-peers mnist lint format docs sanitize fuzz perf-check perf-baseline clean help
 
 all: build
 
@@ -53,6 +53,10 @@ docs: ## the DocC documentation, into .build/docs
 sanitize: setup ## the tests under the address + undefined-behaviour and the thread sanitizers
 	$(SWIFT) test $(SANITIZED)-address --sanitize=address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
 	$(SWIFT) test $(SANITIZED)-thread --sanitize=thread
+
+FUZZ_SECONDS ?= 20
+fuzz: setup ## random files, programs and calls, each for FUZZ_SECONDS (20); SANITIZE=address, FUZZ_SEED=, FUZZ_ONLY=
+	@SWIFT="$(SWIFT)" SANITIZE="$(SANITIZE)" FUZZ_SEED="$(FUZZ_SEED)" FUZZ_ONLY="$(FUZZ_ONLY)" scripts/fuzz.sh $(FUZZ_SECONDS)
 
 # make knows only one failure, so here improvements are none; scripts/perf-check.sh itself says 4.
 perf-check: setup ## counters and times against the baseline and the base commit (PERF_BASE=commit or none)

@@ -25,7 +25,11 @@ let package = Package(
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     // Interposes malloc, so that tests can count allocations.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
-    .testTarget(name: "NODECoreTests", dependencies: ["NODECore", "CKernels", "AllocationCounter"]),
+    // Random programs and what they have to give: the oracles of the tests, and what `make fuzz` runs for longer.
+    .target(name: "ProgramFuzzing", dependencies: ["NODECore", "CKernels"], path: "Tests/ProgramFuzzing"),
+    .executableTarget(name: "fuzz-programs", dependencies: ["ProgramFuzzing"], path: "Tests/FuzzPrograms"),
+    .testTarget(
+      name: "NODECoreTests", dependencies: ["NODECore", "CKernels", "AllocationCounter", "ProgramFuzzing"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -24,6 +24,14 @@ let package = Package(
         "RunnerSupport", "PerformanceCheck", .product(name: "NODECore", package: "NODECore"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    // What `make fuzz` runs on the readers of files.
+    .target(
+      name: "LoaderFuzzing",
+      dependencies: ["CZlib", "RunnerSupport", .product(name: "NODECore", package: "NODECore")]),
+    .executableTarget(
+      name: "fuzz-loaders",
+      dependencies: ["LoaderFuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    .testTarget(name: "LoaderFuzzingTests", dependencies: ["LoaderFuzzing"]),
     .testTarget(name: "RunnerSupportTests", dependencies: ["RunnerSupport"]),
     .testTarget(
       name: "PerformanceCheckTests", dependencies: ["PerformanceCheck", "CMeasure", "RunnerSupport"]),

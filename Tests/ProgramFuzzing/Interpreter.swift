@@ -13,6 +13,11 @@ struct Interpreter {
     preconditionFailure("the interpreter was given no meaning of \(operation.name)")
   }
 
+  /// Bound of random relative errors that every result of an operation is given: what rounding does to a computation in
+  /// another order or precision. Zero: none.
+  var noise = 0.0
+  private var noiseSource = SplitMix(seed: 1)
+
   init(_ bindings: [Value: [Double]] = [:]) { known = bindings }
 
   mutating func bind(_ value: Value, _ elements: [Double]) {
@@ -26,10 +31,15 @@ struct Interpreter {
       for (index, result) in results.enumerated() {
         precondition(
           result.count == node.types[index].shape.count, "\(node.operation.name): wrong element count")
-        known[Value(node, index)] = result
+        known[Value(node, index)] =
+          noise > 0 && node.types[index].dtype.isFloating ? disturbed(result) : result
       }
     }
     return values.map { known[$0]! }
+  }
+
+  private mutating func disturbed(_ elements: [Double]) -> [Double] {
+    elements.map { $0 * (1 + Double.random(in: -noise...noise, using: &noiseSource)) }
   }
 
   private func evaluate(_ node: Node, _ x: [[Double]]) -> [[Double]] {

@@ -15,10 +15,55 @@ struct SplitMix: RandomNumberGenerator {
   }
 }
 
+/// Extents of a random graph's inputs.
+struct GraphSizes {
+  var lanes: Int
+  var features = 6
+  var height = 3, width = 4
+  /// [lanes, 4, 4, 2], and a filter that keeps it.
+  var convolution = Convolution(
+    height: 4, width: 4, inputChannels: 2, kernelHeight: 3, kernelWidth: 3, stride: 1, padTop: 1, padLeft: 1,
+    padBottom: 1, padRight: 1, outputChannels: 2)
+  var groups = 2
+  var pool = (size: 2, stride: 2)
+
+  init(lanes: Int) { self.lanes = lanes }
+
+  /// Small ones mostly; some at the edges of vectors, panels and blocks.
+  init<Generator: RandomNumberGenerator>(using generator: inout Generator) {
+    func pick(_ extents: [Int]) -> Int { extents.randomElement(using: &generator)! }
+    lanes = pick([1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 31, 33, 64, 130])
+    features = pick([1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 24, 31, 33])
+    height = pick([1, 2, 3, 5, 9])
+    width = pick([1, 2, 4, 7, 8])
+    let kernelHeight = pick([1, 2, 3, 5]), kernelWidth = pick([1, 2, 3, 5])
+    let channels = pick([1, 2, 3, 4, 6, 9])
+    convolution = Convolution(
+      height: pick([kernelHeight, 5, 6, 7]), width: pick([kernelWidth, 5, 6, 8]), inputChannels: channels,
+      kernelHeight: kernelHeight, kernelWidth: kernelWidth, stride: pick([1, 1, 2, 3]),
+      padTop: pick([0, 1, kernelHeight - 1]), padLeft: pick([0, 1, kernelWidth - 1]),
+      padBottom: pick([0, 1, kernelHeight - 1]), padRight: pick([0, 1, kernelWidth - 1]),
+      outputChannels: pick([channels, 1, 2, 5, 8, 17]))
+    groups = pick((1...channels).filter { channels % $0 == 0 })
+    let size = pick(Array(1...min(convolution.height, convolution.width, 4)))
+    pool = (size, pick([1, 2, size]))
+  }
+
+  var rows: Shape { [lanes, features] }
+  var image: Shape { [lanes, convolution.height, convolution.width, convolution.inputChannels] }
+  var filter: Shape {
+    [
+      convolution.kernelHeight, convolution.kernelWidth, convolution.inputChannels,
+      convolution.outputChannels,
+    ]
+  }
+}
+
 /// A graph composed at random of all primitives, on inputs of which some have a row for each of `lanes` samples.
 struct RandomGraph {
   var generator: SplitMix
-  let lanes: Int
+  let sizes: GraphSizes
+  private var lanes: Int { sizes.lanes }
   let dtype: DType
   private(set) var inputs: [Value] = []
   private(set) var elements: [[Double]] = []
@@ -26,17 +71,23 @@ struct RandomGraph {
   private(set) var used: Set<String> = []
 
   init(seed: Int, lanes: Int, dtype: DType, operations: Int) {
+    self.init(seed: seed, sizes: GraphSizes(lanes: lanes), dtype: dtype, operations: operations)
+  }
+
+  init(seed: Int, sizes: GraphSizes, dtype: DType, operations: Int) {
     generator = SplitMix(seed: seed)
-    self.lanes = lanes
+    self.sizes = sizes
     self.dtype = dtype
     for shape: Shape in [
-      [lanes, 6], [lanes, 6], [6, 6], [6], [], [lanes, 3, 4], [lanes, 4, 4, 2], [3, 3, 2, 2],
+      sizes.rows, sizes.rows, [sizes.features, sizes.features], [sizes.features], [],
+      [sizes.lanes, sizes.height, sizes.width], sizes.image, sizes.filter,
     ] {
       addInput(shape, dtype)
     }
     addInput([lanes], .int32)
     addInput([2], .int32)
-    while values.count < inputs.count + operations { step() }
+    // Bounded: a step that finds no operand adds nothing.
+    for _ in 0..<20 * operations where values.count < inputs.count + operations { step() }
   }
 
   /// The last values, sums of large ones, and one in the middle: results that others read too.
@@ -51,7 +102,7 @@ struct RandomGraph {
     values.append(value)
     elements.append(
       (0..<shape.count).map { _ in
-        dtype == .int32 ? Double(Int.random(in: 0..<6, using: &generator)) : real(-1, 1)
+        dtype == .int32 ? Double(Int.random(in: 0..<sizes.features, using: &generator)) : real(-1, 1)
       })
   }
 
@@ -134,18 +185,18 @@ struct RandomGraph {
       add("reduce", [Bool.random(using: &generator) ? x.sum(axes: axes) : x.max(axes: axes)])
     case 14:
       let indices = inputs[8]
-      guard rank > 0, rank < 4, x.shape[0] >= 6 else { return }
+      guard rank > 0, rank < 4, x.shape[0] >= sizes.features else { return }
       add("gather", [Graph.one(.gather, [x, indices])])
     case 15:
       guard rank > 0, x.shape[0] == lanes else { return }
-      add("scatterAdd", [Graph.one(.scatterAdd(entries: 6), [x, inputs[8]])])
+      add("scatterAdd", [Graph.one(.scatterAdd(entries: sizes.features), [x, inputs[8]])])
     case 16, 17: product(x)
     case 18: image()
     case 19: fused()
     case 21, 22: matrices(x)
     case 20:
       let key = inputs[9]
-      let shape: Shape = Bool.random(using: &generator) ? [lanes, 6] : [6]
+      let shape = Bool.random(using: &generator) ? sizes.rows : [sizes.features]
       let distribution: RandomDistribution = Bool.random(using: &generator) ? .uniform : .normal
       add("random", [Graph.one(.random(distribution, shape, dtype), [key])])
     case 23: rowwise(x)
@@ -188,13 +239,11 @@ struct RandomGraph {
       guard x.shape.rank > 0 else { return }
       add("cumulativeSum", [Graph.one(.rowwise(.cumulativeSum(backward: flag)), [x])])
     case 1:
-      let dtype = dtype, lanes = lanes
-      guard let x = pick({ $0.dtype == dtype && $0.shape == [lanes, 6] }) else { return }
+      guard let x = pick(shaped: sizes.rows) else { return }
       add("takeAlong", [Graph.one(.rowwise(.takeAlong), [x, order])])
     default:
-      let dtype = dtype, lanes = lanes
-      guard let x = pick({ $0.dtype == dtype && $0.shape == [lanes, 6] }) else { return }
-      add("addAlong", [Graph.one(.rowwise(.addAlong(entries: 7)), [x, order])])
+      guard let x = pick(shaped: sizes.rows) else { return }
+      add("addAlong", [Graph.one(.rowwise(.addAlong(entries: sizes.features + 1)), [x, order])])
     }
     add("argsort", [order])
   }
@@ -241,40 +290,40 @@ struct RandomGraph {
     }
   }
 
-  private mutating func image() {
+  private mutating func pick(shaped shape: Shape) -> Value? {
     let dtype = dtype
-    let geometry = Convolution(
-      height: 4, width: 4, inputChannels: 2, kernelHeight: 3, kernelWidth: 3, stride: 1, padTop: 1,
-      padLeft: 1,
-      padBottom: 1, padRight: 1, outputChannels: 2)
-    let lanes = lanes
-    guard let x = pick({ $0.dtype == dtype && $0.shape == [lanes, 4, 4, 2] }),
-      let y = pick({ $0.dtype == dtype && $0.shape == [lanes, 4, 4, 2] }),
-      let filter = pick({ $0.dtype == dtype && $0.shape == [3, 3, 2, 2] })
-    else { return }
+    return pick { $0.dtype == dtype && $0.shape == shape }
+  }
+
+  private mutating func image() {
+    let geometry = sizes.convolution
+    let result: Shape = [lanes, geometry.outputHeight, geometry.outputWidth, geometry.outputChannels]
+    guard let x = pick(shaped: sizes.image), let filter = pick(shaped: sizes.filter) else { return }
+    let y = pick(shaped: result)
     switch chance(3) {
-    case 0: add("conv2d", [Graph.one(.conv2d(geometry), [x, filter])])
-    case 1: add("conv2dInputGradient", [Graph.one(.conv2dInputGradient(geometry), [x, filter])])
-    default: add("conv2dFilterGradient", [Graph.one(.conv2dFilterGradient(geometry), [x, y])])
+    case 1:
+      guard let y else { fallthrough }
+      add("conv2dInputGradient", [Graph.one(.conv2dInputGradient(geometry), [y, filter])])
+    case 2:
+      guard let y else { fallthrough }
+      add("conv2dFilterGradient", [Graph.one(.conv2dFilterGradient(geometry), [x, y])])
+    default: add("conv2d", [Graph.one(.conv2d(geometry), [x, filter])])
     }
   }
 
   private mutating func fused() {
-    let dtype = dtype, lanes = lanes
     switch chance(4) {
     case 0:
-      guard let x = pick({ $0.dtype == dtype && $0.shape == [lanes, 4, 4, 2] }) else { return }
-      add("groupNorm", Graph.node(.fused(.groupNorm(groups: 2, epsilon: 1e-2)), [x]))
+      guard let x = pick(shaped: sizes.image) else { return }
+      add("groupNorm", Graph.node(.fused(.groupNorm(groups: sizes.groups, epsilon: 1e-2)), [x]))
     case 1:
-      guard let x = pick({ $0.dtype == dtype && $0.shape == [lanes, 4, 4, 2] }),
-        let dy = pick({ $0.dtype == dtype && $0.shape == [lanes, 4, 4, 2] })
-      else { return }
+      guard let x = pick(shaped: sizes.image), let dy = pick(shaped: sizes.image) else { return }
       let norm = Graph.node(.fused(.groupNorm(groups: 1, epsilon: 1e-2)), [x])
       add(
         "groupNormGradient",
         [Graph.one(.fused(.groupNormGradient(groups: 1)), [norm[0], norm[1], dy])])
     case 2:
-      guard let x = pick({ $0.dtype == dtype && $0.shape == [lanes, 6] }) else { return }
+      guard let x = pick(shaped: sizes.rows) else { return }
       let loss = Graph.one(.fused(.softmaxCrossEntropy), [x, inputs[8]])
       add("softmaxCrossEntropy", [loss])
       add(
@@ -284,11 +333,12 @@ struct RandomGraph {
       // On inputs: ties and near ties of computed values would be decided by rounding.
       let x = inputs[6]
       let maximum = Bool.random(using: &generator)
-      let y = Graph.one(.fused(.pool2d(maximum: maximum, size: 2, stride: 2)), [x])
+      let (size, stride) = sizes.pool
+      let y = Graph.one(.fused(.pool2d(maximum: maximum, size: size, stride: stride)), [x])
       add("pool2d", [y])
       add(
         "pool2dGradient",
-        [Graph.one(.fused(.pool2dGradient(maximum: maximum, size: 2, stride: 2)), [x, y.map(.tanh)])])
+        [Graph.one(.fused(.pool2dGradient(maximum: maximum, size: size, stride: stride)), [x, y.map(.tanh)])])
     }
   }
 }

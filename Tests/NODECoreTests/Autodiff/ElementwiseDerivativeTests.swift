@@ -1,6 +1,8 @@
 import NODECore
 import Testing
 
+@testable import ProgramFuzzing
+
 @Suite struct ElementwiseDerivativeTests {
   /// Every operation of the kernels' list is here by construction.
   @Test(arguments: Elementwise.all)

@@ -1,6 +1,8 @@
 import NODECore
 import Testing
 
+@testable import ProgramFuzzing
+
 @Suite struct GraphTransformTests {
   @Test func chainOfAMillionNodesDifferentiates() {
     let x = Graph.constant([0.5], [])

@@ -1,6 +1,8 @@
 import NODECore
 import Testing
 
+@testable import ProgramFuzzing
+
 @Suite struct PrimitiveDerivativeTests {
   @Test(arguments: Primitive.allCases)
   func derivativesToSecondOrder(_ primitive: Primitive) throws {

@@ -1,6 +1,8 @@
 import NODECore
 import Testing
 
+@testable import ProgramFuzzing
+
 /// Compiled programs give what the plain definitions of the primitives give: values and gradients of every case of the
 /// derivative tests, and every elementwise operation.
 @Suite struct CompiledAgainstInterpreterTests {

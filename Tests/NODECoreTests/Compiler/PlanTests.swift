@@ -1,6 +1,7 @@
 import Testing
 
 @testable import NODECore
+@testable import ProgramFuzzing
 
 /// What the compiler makes of a graph: how much is fused, where it runs, what memory it plans.
 @Suite struct PlanTests {

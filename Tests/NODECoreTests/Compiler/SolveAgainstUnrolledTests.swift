@@ -1,6 +1,8 @@
 import NODECore
 import Testing
 
+@testable import ProgramFuzzing
+
 /// Compiled solves against the same steps written out in the graph: states and gradients of y0, times and captures, for every
 /// way in which a field can use lanes, time and captures.
 @Suite struct SolveAgainstUnrolledTests {

@@ -1,6 +1,8 @@
 import NODECore
 import Testing
 
+@testable import ProgramFuzzing
+
 /// A vector field on [lanes, 3] with its captures, by the ways in which lanes, time and captures can meet.
 struct FieldCase: Sendable, CustomTestStringConvertible {
   let testDescription: String

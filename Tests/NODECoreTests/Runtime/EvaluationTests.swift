@@ -1,6 +1,7 @@
 import Testing
 
 @testable import NODECore
+@testable import ProgramFuzzing
 
 struct EvaluationTests {
   @Test func scalarsAreComputedWhenTheyAreRead() {

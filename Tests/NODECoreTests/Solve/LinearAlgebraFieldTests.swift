@@ -2,6 +2,8 @@ import Foundation
 import NODECore
 import Testing
 
+@testable import ProgramFuzzing
+
 /// Linear algebra inside of vector fields: a system for each lane at each evaluation.
 @Suite struct LinearAlgebraFieldTests {
   static let lanes = 7

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import NODECore
+@testable import ProgramFuzzing
 
 /// The derivative rules of solves as graph transformations: what they build, written out in primitives, against what
 /// differentiating the written-out solve gives. No kernel runs here.

@@ -1,6 +1,7 @@
 import Foundation
 
 @testable import NODECore
+@testable import ProgramFuzzing
 
 /// Solves written out as graphs of primitives: the oracle of every derivative of a solve.
 enum Unrolling {

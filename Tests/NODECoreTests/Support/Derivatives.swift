@@ -1,5 +1,7 @@
 import NODECore
 
+@testable import ProgramFuzzing
+
 /// A function of values, at a point where it is smooth, whose derivatives the tests check.
 struct DerivativeCase: Sendable, CustomStringConvertible {
   let description: String

@@ -2,6 +2,8 @@ import AllocationCounter
 import NODECore
 import Testing
 
+@testable import ProgramFuzzing
+
 /// The public functions of linear algebra: shapes, batches and what they compute. Residuals of the kernels are tested with them.
 @Suite struct LinearAlgebraTests {
   /// Random matrices near 3 times the identity.

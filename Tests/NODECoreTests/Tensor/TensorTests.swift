@@ -1,6 +1,8 @@
 import NODECore
 import Testing
 
+@testable import ProgramFuzzing
+
 @Suite struct TensorTests {
   static let broadcastPairs: [(Shape, Shape, Shape)] = [
     ([], [3], [3]), ([2, 1], [3], [2, 3]), ([2, 3], [2, 3], [2, 3]), ([4, 1, 3], [2, 1], [4, 2, 3]),
