@@ -40,7 +40,7 @@ int64_t nk_ewise_scratch(const nk_instr *instr, int64_t lanes) {
 
 // --- Gathering one tile
 // -------------------------------------------------------------------------------------------
-#define DEFINE_RUN(T, NAME)                                                                                  \
+#define DEFINE_RUN(T, NAME, DTYPE)                                                                           \
   static void NAME(T *restrict dst, const T *restrict src, int64_t stride, int64_t n) {                      \
     if (stride == 0) {                                                                                       \
       const T value = *src;                                                                                  \
@@ -50,12 +50,14 @@ int64_t nk_ewise_scratch(const nk_instr *instr, int64_t lanes) {
         memcpy(dst, src, (size_t)n * sizeof(T));                                                             \
       else                                                                                                   \
         for (int64_t i = 0; i < n; i++) dst[i] = src[i];                                                     \
+    } else if (n >= 32) {                                                                                    \
+      nk_kernels_get(DTYPE)->pick(dst, src, (ptrdiff_t)stride, (ptrdiff_t)n);                                \
     } else {                                                                                                 \
       for (int64_t i = 0; i < n; i++) dst[i] = src[i * stride];                                              \
     }                                                                                                        \
   }
-DEFINE_RUN(uint32_t, run32)
-DEFINE_RUN(uint64_t, run64)
+DEFINE_RUN(uint32_t, run32, NK_F32)
+DEFINE_RUN(uint64_t, run64, NK_F64)
 #undef DEFINE_RUN
 
 static void copy_run(char *dst, const char *src, int64_t stride, int64_t n, int64_t size) {
@@ -94,21 +96,22 @@ static void gather(const operand *o, char *dst, int64_t first, int64_t n, int64_
   }
 }
 
-static operand classify(const nk_ewise_code *code, const nk_view *view, const nk_frame *frame, int64_t lanes,
-                        int64_t size) {
-  operand o = {.base = nk_frame_address(frame, view->buffer) + view->offset * size};
-  nk_axes_push(&o.axes, lanes, view->lane_stride, 0);
-  for (int32_t d = 0; d < code->rank; d++) nk_axes_push(&o.axes, code->dims[d], view->stride[d], 0);
-  const int32_t inner = o.axes.count - 1;
-  const int64_t extent = o.axes.extent[inner], stride = o.axes.stride[0][inner];
+// Fills the operand where it is, and of its axes only what there is: it is larger than the rows of small systems.
+static void classify(operand *o, const nk_ewise_code *code, const nk_view *view, const nk_frame *frame,
+                     int64_t lanes, int64_t size) {
+  o->base = nk_frame_address(frame, view->buffer) + view->offset * size;
+  o->axes.count = 0;
+  nk_axes_push(&o->axes, lanes, view->lane_stride, 0);
+  for (int32_t d = 0; d < code->rank; d++) nk_axes_push(&o->axes, code->dims[d], view->stride[d], 0);
+  const int32_t inner = o->axes.count - 1;
+  const int64_t extent = o->axes.extent[inner], stride = o->axes.stride[0][inner];
   if (inner == 0 && (stride == 0 || extent == 1))
-    o.kind = SCALAR;
+    o->kind = SCALAR;
   else if (inner == 0 && stride == 1)
-    o.kind = IN_PLACE;
+    o->kind = IN_PLACE;
   else
-    o.kind = GATHERED;
-  if (inner == 1 && o.axes.stride[0][0] == 0) o.period = extent;
-  return o;
+    o->kind = GATHERED;
+  o->period = inner == 1 && o->axes.stride[0][0] == 0 ? extent : 0;
 }
 
 // --- The machine
@@ -229,7 +232,7 @@ nk_status nk_ewise_execute(const nk_instr *instr, const nk_frame *frame) {
   for (int32_t r = 0; r < code->register_count; r++, scratch += m.tile * m.size + REGISTER_PAD)
     m.home[r] = scratch;
   for (int32_t j = 0; j < code->operand_count; j++)
-    m.operands[j] = classify(code, &code->operands[j], frame, lanes, m.size);
+    classify(&m.operands[j], code, &code->operands[j], frame, lanes, m.size);
   for (int32_t i = 0; i < code->output_count; i++)
     m.output[i] = nk_frame_address(frame, code->outputs[i].buffer);
   choose_direct_outputs(&m);

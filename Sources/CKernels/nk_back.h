@@ -13,7 +13,9 @@ typedef struct nk_back {
   char *h, *input, *input2, *seed, *rows[2 + 2 + 2 * NK_MAX_STAGES]; // [capacity, dim]; rows: what moves with a row
   int32_t row_arrays;
   char **captures, **ct_captures, **sums;
-  double *error, *error2, *logarithm, *factor;
+  nk_paces paces;
+  nk_pace_rule rule;
+  double *error2; // of lambda
 } nk_back;
 enum { NK_BACK_Y, NK_BACK_LAMBDA, NK_BACK_Y1, NK_BACK_LAMBDA1, NK_BACK_STAGES };
 #define NK_BACK_K(i) (NK_BACK_STAGES + 2 * (i))

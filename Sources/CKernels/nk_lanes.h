@@ -27,22 +27,19 @@ nk_status nk_rows_backward(const nk_rows *rows, const char *t, const char *y, co
 nk_status nk_rows_vjp(const nk_rows *rows, const nk_field *field, const char *t, const char *y, const char *ct_dy,
                       char *dy, char *ct_y, char *ct_t, char *const *ct_captures);
 
-// Where a lane is.
+// What is known of a lane as it comes into a row and as it leaves. While it marches, its step sizes are in the march's
+// paces, and what is named below the line is out of date here.
 typedef struct nk_slot {
   int64_t lane;
-  double t, t1;      // of the attempt
-  double h, proposed; // size of the next step, > 0; what it was before the last attempt
-  double end;        // where the lane ends
-  double log_before; // logarithm of the last accepted step's error
-  double last_error, last_h;
-  int64_t accepted, rejected;
+  int64_t cursor;      // the next save time
+  int64_t offset;      // fixed steps: the step at which accepted = 0
+  int64_t task;        // whatever who loads the slot wants to remember
   int64_t evaluations; // once the lane has ended; while it is in a march, less those counted there
-  int64_t until;     // accepted steps to take
-  double planned;    // where the first attempt ends; NaN: wherever the controller says
-  int64_t cursor;    // the next save time
-  int64_t offset;    // fixed steps: the step at which accepted = 0
-  int64_t task;      // whatever who loads the slot wants to remember
-  int32_t after_rejection, non_finite, status;
+  int32_t status;
+  // ----
+  int32_t after_rejection;
+  double t, t1, end, h, planned, log_before, last_error, last_h; // as in nk_paces
+  int64_t accepted, rejected, until;
 } nk_slot;
 
 // The state of a lane's controller before a step: what a march needs to repeat it.
@@ -58,15 +55,15 @@ struct nk_march {
   int32_t worker;
   int64_t group, capacity, active;
   nk_slot *slots;
+  nk_paces paces;    // [capacity] each
+  nk_pace_rule rule;
   char *t, *h;       // [capacity] stage times; [capacity, dim] h of every element
-  double *from, *to; // [capacity] t and t1 of the attempt: stage times are computed from these, a vector at a time
   int64_t evaluated; // stages since the march began
   char *y, *y1, *k[NK_MAX_STAGES], *input;
   char **captures;   // as nk_rows
-  double *error, *logarithm, *factor; // [capacity]: squared scaled error, its logarithm, factor of the step
   // Puts the next lane into slot `row`, its state into y; 0 when there is none. Sets what nk_slot_start does not.
   int (*load)(nk_march *march, int64_t row);
-  // The step of slot `row` was accepted; y still holds where it began. May be NULL.
+  // The step of slot `row` is accepted and not counted yet; y still holds where it began. May be NULL.
   void (*keep)(nk_march *march, int64_t row);
   // Slot `row` has ended, slot.status says how; its state is in y.
   void (*finish)(nk_march *march, int64_t row);
@@ -75,11 +72,13 @@ struct nk_march {
 int64_t nk_march_plan(nk_march *march, const nk_solve *solve, int64_t capacity, uintptr_t base); // bytes
 void nk_march_run(nk_march *march);
 nk_slot nk_slot_start(const nk_solve *solve, int64_t lane);
-// Adaptive steps: where the next attempt ends; the factors of the steps from squared errors; the verdict.
-nk_status nk_slot_next(const nk_solve *solve, nk_slot *slot);
-void nk_slot_factors(const nk_solve *solve, const nk_slot *slots, const double *error2, double *logarithm,
-                     double *factor, int64_t count);
-void nk_slot_judge(const nk_solve *solve, nk_slot *slot, int accepted, double error2, double logarithm, double factor);
+// Arrays of step sizes; what a slot brings into a row, and what it takes along.
+nk_paces nk_paces_plan(int64_t capacity, nk_bump *bump);
+nk_pace_rule nk_pace_rule_of(const nk_solve *solve);
+void nk_paces_enter(const nk_paces *paces, const nk_solve *solve, const nk_slot *slot, int64_t row);
+void nk_paces_leave(const nk_paces *paces, nk_slot *slot, int64_t row);
+void nk_paces_move(const nk_paces *paces, int64_t from, int64_t to);
+void nk_paces_exchange(const nk_paces *paces, int64_t r, int64_t q);
 // Rows for every capture that has lanes.
 char **nk_rows_plan_captures(const nk_solve *solve, int64_t capacity, nk_bump *bump);
 // Copies the lane's part of every capture that has lanes to `row` of `captures`.

@@ -7,7 +7,7 @@
 int64_t nk_march_plan(nk_march *m, const nk_solve *s, int64_t capacity, uintptr_t base) {
   nk_bump bump = {.base = base};
   const int64_t rows = capacity * s->row_bytes;
-  *m = (nk_march){.solve = s, .capacity = capacity};
+  *m = (nk_march){.solve = s, .capacity = capacity, .rule = nk_pace_rule_of(s)};
   m->slots = nk_take(&bump, capacity * (int64_t)sizeof(nk_slot));
   m->t = nk_take(&bump, capacity * s->size);
   m->h = nk_take(&bump, rows);
@@ -16,11 +16,7 @@ int64_t nk_march_plan(nk_march *m, const nk_solve *s, int64_t capacity, uintptr_
   m->input = nk_take(&bump, rows);
   for (int32_t i = 0; i < s->tableau->stages; i++) m->k[i] = nk_take(&bump, rows);
   m->captures = nk_rows_plan_captures(s, capacity, &bump);
-  m->from = nk_take(&bump, capacity * (int64_t)sizeof(double));
-  m->to = nk_take(&bump, capacity * (int64_t)sizeof(double));
-  m->error = nk_take(&bump, capacity * (int64_t)sizeof(double));
-  m->logarithm = nk_take(&bump, capacity * (int64_t)sizeof(double));
-  m->factor = nk_take(&bump, capacity * (int64_t)sizeof(double));
+  m->paces = nk_paces_plan(capacity, &bump);
   return bump.used;
 }
 
@@ -38,6 +34,7 @@ static void move_row(nk_march *m, int64_t from, int64_t to) {
   const nk_solve *s = m->solve;
   const size_t bytes = (size_t)s->row_bytes;
   m->slots[to] = m->slots[from];
+  nk_paces_move(&m->paces, from, to);
   memcpy(nk_row(s, m->y, to), nk_row(s, m->y, from), bytes);
   memcpy(nk_row(s, m->k[0], to), nk_row(s, m->k[0], from), bytes);
   for (int32_t c = 0; c < s->ode->capture_count; c++) {
@@ -48,49 +45,26 @@ static void move_row(nk_march *m, int64_t from, int64_t to) {
 }
 
 static void end(nk_march *m, int64_t row, nk_status status) {
-  m->slots[row].status = (int32_t)status;
-  m->slots[row].evaluations += m->evaluated;
+  nk_slot *slot = &m->slots[row];
+  nk_paces_leave(&m->paces, slot, row);
+  slot->status = (int32_t)status;
+  slot->evaluations += m->evaluated;
   m->finish(m, row);
   if (row != --m->active) move_row(m, m->active, row);
 }
 
-// t of a stage: exactly the step's end for c == 1, so that the stage is the next step's first evaluation.
-static void set_stage_times(nk_march *m, int64_t first, double c) {
-  const double *from = m->from, *to = m->to;
-  double *wide = (double *)m->t;
-  float *narrow = (float *)m->t;
-  const int is_end = c == 1;
-  if (m->solve->size == 8)
-    for (int64_t r = first; r < m->active; r++) wide[r] = is_end ? to[r] : from[r] + c * (to[r] - from[r]);
-  else
-    for (int64_t r = first; r < m->active; r++)
-      narrow[r] = (float)(is_end ? to[r] : from[r] + c * (to[r] - from[r]));
-}
-
-// The attempts' ends and the size of every element's step.
-static void set_steps(nk_march *m, int64_t first) {
+// The size of every element's step: t1 - t.
+static void set_steps(const nk_march *m, int64_t first) {
   const nk_solve *s = m->solve;
-  const int64_t dim = s->ode->dim;
-  for (int64_t r = first; r < m->active; r++) {
-    m->from[r] = m->slots[r].t;
-    m->to[r] = m->slots[r].t1;
-  }
-  for (int64_t r = first; r < m->active; r++) {
-    const double h = m->to[r] - m->from[r];
-    if (dim >= 16) {
-      s->kernels->fill(nk_row(s, m->h, r), h, (ptrdiff_t)dim);
-    } else if (s->size == 8) {
-      for (int64_t i = 0; i < dim; i++) ((double *)m->h)[r * dim + i] = h;
-    } else {
-      for (int64_t i = 0; i < dim; i++) ((float *)m->h)[r * dim + i] = (float)h;
-    }
-  }
+  s->kernels->spread_steps(nk_row(s, m->h, first), m->paces.t + first, m->paces.t1 + first,
+                           (ptrdiff_t)(m->active - first), (ptrdiff_t)s->ode->dim);
 }
 
 static nk_status eval(nk_march *m, int64_t first, double c, const char *y, char *dy) {
-  const nk_rows rows = rows_of(m, first);
-  set_stage_times(m, first, c);
   const nk_solve *s = m->solve;
+  const nk_rows rows = rows_of(m, first);
+  // Exactly the step's end for c == 1, so that the stage is the next step's first evaluation.
+  s->kernels->stage_times(m->t + first * s->size, m->paces.t + first, m->paces.t1 + first, c, (ptrdiff_t)rows.count);
   return nk_rows_eval(&rows, &s->field, m->t + first * s->size, y + first * s->row_bytes, dy + first * s->row_bytes,
                       NULL);
 }
@@ -110,7 +84,8 @@ static nk_status begin(nk_march *m, int64_t first) {
   for (int64_t r = m->active - 1; r >= first; r--)
     if (!s->kernels->all_finite(nk_row(s, m->y, r), (ptrdiff_t)s->ode->dim)) end(m, r, NK_NON_FINITE_STATE);
   if (!wants_slope || first == m->active) return NK_SUCCESS;
-  for (int64_t r = first; r < m->active; r++) m->slots[r].t1 = m->slots[r].t;
+  const nk_paces *p = &m->paces;
+  memcpy(p->t1 + first, p->t + first, (size_t)(m->active - first) * sizeof(double));
   set_steps(m, first);
   nk_status status = eval(m, first, 0, m->y, m->k[0]);
   if (status != NK_SUCCESS) return status;
@@ -119,15 +94,14 @@ static nk_status begin(nk_march *m, int64_t first) {
     if (!s->kernels->all_finite(nk_row(s, m->k[0], r), (ptrdiff_t)s->ode->dim)) end(m, r, NK_NON_FINITE_FIELD);
   }
   int guess = 0;
-  for (int64_t r = first; r < m->active; r++) guess |= !(m->slots[r].h > 0);
+  for (int64_t r = first; r < m->active; r++) guess |= !(p->h[r] > 0);
   if (!c->adaptive || !guess || first == m->active) return NK_SUCCESS;
   for (int64_t r = first; r < m->active; r++) {
-    nk_slot *slot = &m->slots[r];
     const double d0 = row_norm(s, nk_row(s, m->y, r), nk_row(s, m->y, r));
     const double d1 = row_norm(s, nk_row(s, m->k[0], r), nk_row(s, m->y, r));
-    const double h0 = nk_first_guess(d0, d1, fabs(slot->end - slot->t));
-    slot->t1 = slot->t + (slot->end >= slot->t ? h0 : -h0);
-    m->error[r] = d1;
+    const double h0 = nk_first_guess(d0, d1, fabs(p->end[r] - p->t[r]));
+    p->t1[r] = p->t[r] + (p->end[r] >= p->t[r] ? h0 : -h0);
+    p->error[r] = d1;
   }
   set_steps(m, first);
   const double one = 1;
@@ -139,26 +113,40 @@ static nk_status begin(nk_march *m, int64_t first) {
   if (status != NK_SUCCESS) return status;
   s->kernels->axpby(m->y1 + at, m->k[0] + at, -1, 1, n);
   for (int64_t r = first; r < m->active; r++) {
-    nk_slot *slot = &m->slots[r];
-    const double h0 = fabs(slot->t1 - slot->t);
+    const double h0 = fabs(p->t1[r] - p->t[r]);
     const double d2 = row_norm(s, nk_row(s, m->y1, r), nk_row(s, m->y, r)) / h0;
-    slot->evaluations++;
-    slot->h = isfinite(d2) ? nk_initial_step(m->error[r], d2, h0, s->tableau->embedded_order) : h0;
-    slot->h = fmax(slot->h, c->min_step);
+    m->slots[r].evaluations++;
+    p->h[r] = isfinite(d2) ? nk_initial_step(p->error[r], d2, h0, s->tableau->embedded_order) : h0;
+    p->h[r] = fmax(p->h[r], c->min_step);
   }
   return NK_SUCCESS;
 }
 
 // --- One attempt of all slots ------------------------------------------------------------------------------------
-static nk_status next(const nk_march *m, nk_slot *slot) {
-  const nk_controller *c = m->solve->controller;
-  if (c->adaptive) return nk_slot_next(m->solve, slot);
-  const double *times = nk_lane_times(m->solve, slot->lane);
-  const int64_t steps = nk_grid_steps(m->solve, times);
-  if (c->steps_per_interval <= 0 && steps > c->max_steps) return NK_MAX_STEPS;
-  slot->t1 = nk_grid_time(m->solve, times, slot->offset + slot->accepted + 1, steps);
-  slot->last_h = slot->t1 - slot->t;
-  return NK_SUCCESS;
+// Where the attempts end; 1 when a save time lies strictly inside of one. Rows that cannot go on leave.
+static int next(nk_march *m) {
+  const nk_solve *s = m->solve;
+  const nk_paces *p = &m->paces;
+  if (m->rule.adaptive) {
+    const int32_t found = nk_kernels_get(NK_F64)->pace_next(&m->rule, p, (ptrdiff_t)m->active);
+    for (int64_t r = m->active - 1; (found & NK_PACE_FAILS) && r >= 0; r--)
+      if (p->verdict[r] != NK_SUCCESS) end(m, r, (nk_status)p->verdict[r]);
+    return (found & NK_PACE_INSIDE) != 0;
+  }
+  int inside = 0;
+  for (int64_t r = m->active - 1; r >= 0; r--) {
+    const nk_slot *slot = &m->slots[r];
+    const double *times = nk_lane_times(s, slot->lane);
+    const int64_t steps = nk_grid_steps(s, times);
+    if (s->controller->steps_per_interval <= 0 && steps > s->controller->max_steps) {
+      end(m, r, NK_MAX_STEPS);
+      continue;
+    }
+    p->t1[r] = nk_grid_time(s, times, slot->offset + p->accepted[r] + 1, steps);
+    p->last_h[r] = p->t1[r] - p->t[r];
+    inside |= p->end[r] >= p->t[r] ? p->save[r] < p->t1[r] : p->save[r] > p->t1[r];
+  }
+  return inside;
 }
 
 static void combine(nk_march *m, char *dst, const double *w) {
@@ -206,34 +194,30 @@ static nk_status stages(nk_march *m, int dense) {
   return NK_SUCCESS;
 }
 
-static int inside(const nk_march *m, const nk_slot *slot) {
-  const double time = nk_lane_times(m->solve, slot->lane)[slot->cursor];
-  return slot->end >= slot->t ? time < slot->t1 : time > slot->t1;
-}
-
-// The states at the save times that the step of the row passes or ends at.
+// The states at the save times that the accepted step of the row passes or ends at.
 static void save(nk_march *m, int64_t row) {
   const nk_solve *s = m->solve;
+  const nk_paces *p = &m->paces;
   nk_slot *slot = &m->slots[row];
-  if (slot->cursor >= s->ode->time_count) return;
-  if (!inside(m, slot) && nk_lane_times(s, slot->lane)[slot->cursor] != slot->t1) return;
-  const double *times = nk_lane_times(s, slot->lane), h = slot->t1 - slot->t;
+  const double *times = nk_lane_times(s, slot->lane), t = p->t[row], t1 = p->t1[row];
   double weights[NK_MAX_STAGES], slopes[NK_MAX_STAGES];
   char *k[NK_MAX_STAGES];
   for (int32_t i = 0; i < s->tableau->stages; i++) k[i] = nk_row(s, m->k[i], row);
-  while (slot->cursor < s->ode->time_count && (inside(m, slot) || times[slot->cursor] == slot->t1)) {
+  for (; slot->cursor < s->ode->time_count; slot->cursor++) {
+    const double time = times[slot->cursor];
+    if (p->end[row] >= t ? time > t1 : time < t1) break;
     char *to = s->states + slot->cursor * s->state_bytes + slot->lane * s->row_bytes;
-    if (times[slot->cursor] == slot->t1) {
+    if (time == t1) {
       memcpy(to, nk_row(s, m->y1, row), (size_t)s->row_bytes);
     } else {
-      nk_dense_weights(s->tableau, (times[slot->cursor] - slot->t) / h, weights, slopes);
-      nk_combine(s->kernels, to, nk_row(s, m->y, row), weights, 1, h, k, s->tableau->stages, s->ode->dim);
+      nk_dense_weights(s->tableau, (time - t) / (t1 - t), weights, slopes);
+      nk_combine(s->kernels, to, nk_row(s, m->y, row), weights, 1, t1 - t, k, s->tableau->stages, s->ode->dim);
     }
-    slot->cursor++;
   }
+  p->save[row] = slot->cursor < s->ode->time_count ? times[slot->cursor] : (double)NAN;
 }
 
-static void judge_all(nk_march *m) {
+static void set_errors(nk_march *m) {
   const nk_solve *s = m->solve;
   const nk_controller *c = s->controller;
   double weights[NK_MAX_STAGES];
@@ -245,9 +229,8 @@ static void judge_all(nk_march *m) {
     vectors[terms++] = m->k[i];
   }
   const int64_t some = c->error_components, dim = s->ode->dim;
-  s->kernels->error_rows(m->error, m->y, m->y1, m->h, weights, vectors, terms, c->atol, c->rtol, m->active, dim,
+  s->kernels->error_rows(m->paces.error, m->y, m->y1, m->h, weights, vectors, terms, c->atol, c->rtol, m->active, dim,
                          some > 0 && some < dim ? some : dim);
-  nk_slot_factors(s, m->slots, m->error, m->logarithm, m->factor, m->active);
 }
 
 // Why a step of the fixed kind failed: a sum of finite slopes that overflowed is the state's fault.
@@ -262,31 +245,21 @@ static nk_status blame(const nk_march *m, int64_t row) {
 
 static nk_status advance(nk_march *m) {
   const nk_solve *s = m->solve;
-  for (int64_t r = m->active - 1; r >= 0; r--) {
-    const nk_status status = next(m, &m->slots[r]);
-    if (status != NK_SUCCESS) end(m, r, status);
-  }
+  const nk_paces *p = &m->paces;
+  const int dense = next(m);
   if (m->active == 0) return NK_SUCCESS;
-  int dense = 0;
-  for (int64_t r = 0; r < m->active && !dense; r++)
-    dense = m->slots[r].cursor < s->ode->time_count && inside(m, &m->slots[r]);
   set_steps(m, 0);
   const nk_status status = stages(m, dense);
   if (status != NK_SUCCESS) return status;
-  judge_all(m);
-  int64_t rejected = 0;
-  for (int64_t r = 0; r < m->active; r++) {
-    nk_slot *slot = &m->slots[r];
-    const int accepted = s->controller->adaptive ? m->error[r] <= 1 : isfinite(m->error[r]);
-    if (accepted) {
-      if (m->keep) m->keep(m, r);
-      save(m, r);
-    }
-    nk_slot_judge(s, slot, accepted, m->error[r], m->logarithm[r], m->factor[r]);
-    if (accepted) slot->t = slot->t1;
-    rejected += !accepted;
-    m->factor[r] = accepted;
+  set_errors(m);
+  for (int64_t r = 0; m->keep && r < m->active; r++) {
+    if (!(m->rule.adaptive ? p->error[r] <= 1 : isfinite(p->error[r]))) continue;
+    nk_paces_leave(p, &m->slots[r], r);
+    m->keep(m, r);
   }
+  const int32_t events = nk_kernels_get(NK_F64)->pace_judge(&m->rule, p, (ptrdiff_t)m->active);
+  for (int64_t r = 0; (events & NK_PACE_SAVES) && r < m->active; r++)
+    if (p->verdict[r] & NK_PACE_SAVES) save(m, r);
   char *swap = m->y;
   m->y = m->y1;
   m->y1 = swap;
@@ -296,19 +269,19 @@ static nk_status advance(nk_march *m) {
     m->k[0] = m->k[last];
     m->k[last] = swap;
   }
-  for (int64_t r = 0; rejected > 0 && r < m->active; r++) {
-    if (m->factor[r] != 0) continue;
-    rejected--;
-    nk_exchange(nk_row(s, m->y, r), nk_row(s, m->y1, r), s->row_bytes);
-    if (s->tableau->fsal) nk_exchange(nk_row(s, m->k[0], r), nk_row(s, m->k[last], r), s->row_bytes);
+  if (events & NK_PACE_REJECTED) {
+    for (int64_t r = 0; r < m->active; r++) {
+      const int64_t rejected = p->verdict[r] & NK_PACE_REJECTED;
+      p->t[r] = rejected ? p->t[r] : p->t1[r];
+      if (!rejected) continue;
+      nk_exchange(nk_row(s, m->y, r), nk_row(s, m->y1, r), s->row_bytes);
+      if (s->tableau->fsal) nk_exchange(nk_row(s, m->k[0], r), nk_row(s, m->k[last], r), s->row_bytes);
+    }
+  } else {
+    memcpy(p->t, p->t1, (size_t)m->active * sizeof(double));
   }
-  for (int64_t r = m->active - 1; r >= 0; r--) {
-    const nk_slot *slot = &m->slots[r];
-    if (!s->controller->adaptive && slot->non_finite)
-      end(m, r, blame(m, r));
-    else if (slot->t == slot->end || slot->accepted >= slot->until)
-      end(m, r, NK_SUCCESS);
-  }
+  for (int64_t r = m->active - 1; (events & NK_PACE_ENDS) && r >= 0; r--)
+    if (p->verdict[r] & NK_PACE_ENDS) end(m, r, p->verdict[r] & NK_PACE_REJECTED ? blame(m, r) : NK_SUCCESS);
   return NK_SUCCESS;
 }
 
@@ -319,8 +292,11 @@ void nk_march_run(nk_march *m) {
     // New lanes come in groups: what their first step takes is then done for many at once.
     if (more && 4 * m->active <= 3 * m->capacity) {
       const int64_t first = m->active;
-      while (m->active < m->capacity && (more = m->load(m, m->active)))
-        m->slots[m->active++].evaluations -= m->evaluated;
+      while (m->active < m->capacity && (more = m->load(m, m->active))) {
+        m->slots[m->active].evaluations -= m->evaluated;
+        nk_paces_enter(&m->paces, m->solve, &m->slots[m->active], m->active);
+        m->active++;
+      }
       const nk_status status = begin(m, first);
       if (status != NK_SUCCESS)
         while (m->active > 0) end(m, m->active - 1, status);

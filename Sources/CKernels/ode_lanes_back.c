@@ -1,4 +1,5 @@
 // The rows of the continuous adjoint: lanes in and out.
+#include <math.h>
 #include <string.h>
 #include "nk_back.h"
 #pragma STDC FP_CONTRACT OFF
@@ -18,8 +19,9 @@ int64_t nk_back_plan(nk_back *b, const nk_solve *s, uintptr_t base) {
   b->captures = nk_rows_plan_captures(s, capacity, &bump);
   b->ct_captures = nk_rows_plan_captures(s, capacity, &bump);
   b->sums = nk_rows_plan_captures(s, capacity, &bump);
-  double **const numbers[] = {&b->error, &b->error2, &b->logarithm, &b->factor};
-  for (int i = 0; i < 4; i++) *numbers[i] = nk_take(&bump, capacity * (int64_t)sizeof(double));
+  b->paces = nk_paces_plan(capacity, &bump);
+  b->rule = nk_pace_rule_of(s);
+  b->error2 = nk_take(&bump, capacity * (int64_t)sizeof(double));
   return bump.used;
 }
 
@@ -36,8 +38,8 @@ void nk_back_enter(nk_back *b, int64_t r, int64_t save) {
   const double *times = nk_lane_times(s, slot->lane);
   memcpy(nk_row(b->s, b->rows[NK_BACK_Y], r), s->states + at, (size_t)s->row_bytes);
   s->kernels->axpby(nk_row(b->s, b->rows[NK_BACK_LAMBDA], r), s->ct_states + at, 1, 1, (ptrdiff_t)b->s->ode->dim);
-  slot->t = times[save];
-  slot->end = times[save - 1];
+  b->paces.t[r] = times[save];
+  b->paces.end[r] = times[save - 1];
   slot->cursor = save - 1;
   slot->offset = 0;
 }
@@ -59,6 +61,8 @@ void nk_back_refill(nk_back *b) {
     }
     const int64_t r = b->active++;
     b->slots[r] = nk_slot_start(s, lane);
+    nk_paces_enter(&b->paces, s, &b->slots[r], r);
+    b->paces.save[r] = (double)NAN; // every save time is the end of a stretch of its own
     memset(nk_row(b->s, b->rows[NK_BACK_LAMBDA], r), 0, (size_t)s->row_bytes);
     nk_rows_load_captures(s, lane, b->captures, r);
     for (int32_t c = 0; c < s->ode->capture_count; c++) {
@@ -75,13 +79,7 @@ void nk_back_exchange_rows(nk_back *b, int64_t r, int64_t q) {
   const nk_slot slot = b->slots[r];
   b->slots[r] = b->slots[q];
   b->slots[q] = slot;
-  const double error = b->error[r], logarithm = b->logarithm[r], factor = b->factor[r];
-  b->error[r] = b->error[q];
-  b->logarithm[r] = b->logarithm[q];
-  b->factor[r] = b->factor[q];
-  b->error[q] = error;
-  b->logarithm[q] = logarithm;
-  b->factor[q] = factor;
+  nk_paces_exchange(&b->paces, r, q);
   nk_exchange(nk_row(b->s, b->h, r), nk_row(b->s, b->h, q), s->row_bytes);
   for (int32_t i = 0; i < b->row_arrays; i++) nk_exchange(nk_row(b->s, b->rows[i], r), nk_row(b->s, b->rows[i], q), s->row_bytes);
   for (int32_t c = 0; c < s->ode->capture_count; c++) {
@@ -95,6 +93,7 @@ void nk_back_exchange_rows(nk_back *b, int64_t r, int64_t q) {
 void nk_back_leave(nk_back *b, int64_t r, nk_status status) {
   const nk_solve *s = b->s;
   nk_slot *slot = &b->slots[r];
+  nk_paces_leave(&b->paces, slot, r);
   slot->status = (int32_t)status;
   memcpy(s->lambda + slot->lane * s->row_bytes, nk_row(b->s, b->rows[NK_BACK_LAMBDA], r), (size_t)s->row_bytes);
   for (int32_t c = 0; c < s->ode->capture_count; c++) {

@@ -10,19 +10,13 @@
 
 // --- Stages ------------------------------------------------------------------------------------------------------
 static void set_times(const nk_back *b, int64_t first, int64_t end, double c) {
-  for (int64_t r = first; r < end; r++) {
-    const nk_slot *slot = &b->slots[r];
-    const double t = c == 1 ? slot->t1 : slot->t + c * (slot->t1 - slot->t);
-    if (b->s->size == 8)
-      ((double *)b->t)[r] = t;
-    else
-      ((float *)b->t)[r] = (float)t;
-  }
+  b->s->kernels->stage_times(b->t + first * b->s->size, b->paces.t + first, b->paces.t1 + first, c,
+                             (ptrdiff_t)(end - first));
 }
 
 static void set_steps(const nk_back *b, int64_t first) {
-  for (int64_t r = first; r < b->active; r++)
-    b->s->kernels->fill(nk_row(b->s, b->h, r), b->slots[r].t1 - b->slots[r].t, (ptrdiff_t)b->s->ode->dim);
+  b->s->kernels->spread_steps(nk_row(b->s, b->h, first), b->paces.t + first, b->paces.t1 + first,
+                              (ptrdiff_t)(b->active - first), (ptrdiff_t)b->s->ode->dim);
 }
 
 // dst = base + sign * h * sum of weights times stages (`which` 0: of y, 1: of lambda), rows [0, count).
@@ -76,7 +70,7 @@ static nk_status quadrature(nk_back *b, int64_t count) {
     combine(b, b->input, b->rows[NK_BACK_Y], 0, m->a + i * m->stages, i, count);
     combine(b, b->input2, b->rows[NK_BACK_LAMBDA], 1, m->a + i * m->stages, i, count);
     for (int64_t r = 0; r < count; r++)
-      s->kernels->axpby(nk_row(b->s, b->seed, r), nk_row(b->s, b->input2, r), -m->b[i] * (b->slots[r].t1 - b->slots[r].t), 0, (ptrdiff_t)b->s->ode->dim);
+      s->kernels->axpby(nk_row(b->s, b->seed, r), nk_row(b->s, b->input2, r), -m->b[i] * (b->paces.t1[r] - b->paces.t[r]), 0, (ptrdiff_t)b->s->ode->dim);
     set_times(b, 0, count, m->c[i]);
     const nk_status status =
         nk_rows_vjp(&rows, &s->vjp, b->t, b->input, b->seed, NULL, NULL, NULL, b->ct_captures);
@@ -115,7 +109,8 @@ static nk_status begin(nk_back *b, int64_t first) {
   const nk_rows rows = {s, b->worker, b->group, first, b->active - first, b->captures};
   char *t = b->t + first * s->size;
   char *y = b->rows[NK_BACK_Y] + at, *lambda = b->rows[NK_BACK_LAMBDA] + at, *ky = b->rows[NK_BACK_K(0)] + at, *kl = b->rows[NK_BACK_SLOPE(0)] + at;
-  for (int64_t r = first; r < b->active; r++) b->slots[r].t1 = b->slots[r].t;
+  const nk_paces *p = &b->paces;
+  memcpy(p->t1 + first, p->t + first, (size_t)(b->active - first) * sizeof(double));
   set_times(b, first, b->active, 0);
   nk_status status = nk_rows_vjp(&rows, &s->adjoint, t, y, lambda, ky, kl, b->ct_t, NULL);
   if (status != NK_SUCCESS) return status;
@@ -123,10 +118,10 @@ static nk_status begin(nk_back *b, int64_t first) {
     nk_slot *slot = &b->slots[r];
     char *yr = nk_row(b->s, b->rows[NK_BACK_Y], r), *lr = nk_row(b->s, b->rows[NK_BACK_LAMBDA], r);
     const double d0 = norm(b, yr, lr, yr, lr);
-    b->error[r] = norm(b, nk_row(b->s, b->rows[NK_BACK_K(0)], r), nk_row(b->s, b->rows[NK_BACK_SLOPE(0)], r), yr, lr);
-    const double span = nk_lane_times(s, slot->lane)[0] - slot->t;
-    const double h0 = nk_first_guess(d0, b->error[r], fabs(span));
-    slot->t1 = slot->t + (span >= 0 ? h0 : -h0);
+    p->error[r] = norm(b, nk_row(b->s, b->rows[NK_BACK_K(0)], r), nk_row(b->s, b->rows[NK_BACK_SLOPE(0)], r), yr, lr);
+    const double span = nk_lane_times(s, slot->lane)[0] - p->t[r];
+    const double h0 = nk_first_guess(d0, p->error[r], fabs(span));
+    p->t1[r] = p->t[r] + (span >= 0 ? h0 : -h0);
     slot->evaluations += 2;
   }
   set_steps(b, first);
@@ -142,26 +137,33 @@ static nk_status begin(nk_back *b, int64_t first) {
   s->kernels->axpby(y1, ky, -1, 1, n);
   s->kernels->axpby(lambda1, kl, -1, 1, n);
   for (int64_t r = first; r < b->active; r++) {
-    nk_slot *slot = &b->slots[r];
-    const double h0 = fabs(slot->t1 - slot->t);
+    const double h0 = fabs(p->t1[r] - p->t[r]);
     const double d2 = norm(b, nk_row(b->s, b->rows[NK_BACK_Y1], r), nk_row(b->s, b->rows[NK_BACK_LAMBDA1], r), nk_row(b->s, b->rows[NK_BACK_Y], r),
                            nk_row(b->s, b->rows[NK_BACK_LAMBDA], r)) / h0;
-    slot->h = isfinite(d2) ? nk_initial_step(b->error[r], d2, h0, s->tableau->embedded_order) : h0;
-    slot->h = fmax(slot->h, s->controller->min_step);
+    p->h[r] = isfinite(d2) ? nk_initial_step(p->error[r], d2, h0, s->tableau->embedded_order) : h0;
+    p->h[r] = fmax(p->h[r], s->controller->min_step);
   }
   return NK_SUCCESS;
 }
 
-static nk_status next(const nk_back *b, nk_slot *slot) {
+// Where the attempts end. Rows that cannot go on leave.
+static void next(nk_back *b) {
   const nk_solve *s = b->s;
-  if (s->controller->adaptive) return nk_slot_next(s, slot);
-  const double *times = nk_lane_times(s, slot->lane);
-  const int64_t steps = nk_grid_interval_steps(s, times, slot->cursor);
-  const double from = times[slot->cursor + 1];
-  slot->t1 = slot->offset + 1 == steps ? slot->end
-                                       : from + (slot->end - from) * ((double)(slot->offset + 1) / (double)steps);
-  slot->last_h = slot->t1 - slot->t;
-  return NK_SUCCESS;
+  const nk_paces *p = &b->paces;
+  if (b->rule.adaptive) {
+    const int32_t found = nk_kernels_get(NK_F64)->pace_next(&b->rule, p, (ptrdiff_t)b->active);
+    for (int64_t r = b->active - 1; (found & NK_PACE_FAILS) && r >= 0; r--)
+      if (p->verdict[r] != NK_SUCCESS) nk_back_leave(b, r, (nk_status)p->verdict[r]);
+    return;
+  }
+  for (int64_t r = 0; r < b->active; r++) {
+    const nk_slot *slot = &b->slots[r];
+    const double *times = nk_lane_times(s, slot->lane);
+    const int64_t steps = nk_grid_interval_steps(s, times, slot->cursor);
+    const double from = times[slot->cursor + 1], to = p->end[r];
+    p->t1[r] = slot->offset + 1 == steps ? to : from + (to - from) * ((double)(slot->offset + 1) / (double)steps);
+    p->last_h[r] = p->t1[r] - p->t[r];
+  }
 }
 
 static void errors(nk_back *b) {
@@ -177,32 +179,27 @@ static void errors(nk_back *b) {
     of_lambda[terms++] = b->rows[NK_BACK_SLOPE(i)];
   }
   const int64_t some = counted(s);
-  s->kernels->error_rows(b->error, b->rows[NK_BACK_Y], b->rows[NK_BACK_Y1], b->h, weights, of_y, terms, c->atol, c->rtol, b->active,
+  s->kernels->error_rows(b->paces.error, b->rows[NK_BACK_Y], b->rows[NK_BACK_Y1], b->h, weights, of_y, terms, c->atol, c->rtol, b->active,
                          (ptrdiff_t)b->s->ode->dim, (ptrdiff_t)some);
   s->kernels->error_rows(b->error2, b->rows[NK_BACK_LAMBDA], b->rows[NK_BACK_LAMBDA1], b->h, weights, of_lambda, terms, c->atol,
                          c->rtol, b->active, (ptrdiff_t)b->s->ode->dim, (ptrdiff_t)b->s->ode->dim);
   const double share = (double)some / (double)(some + s->ode->dim);
-  for (int64_t r = 0; r < b->active; r++) b->error[r] = share * b->error[r] + (1 - share) * b->error2[r];
-  nk_slot_factors(s, b->slots, b->error, b->logarithm, b->factor, b->active);
+  for (int64_t r = 0; r < b->active; r++) b->paces.error[r] = share * b->paces.error[r] + (1 - share) * b->error2[r];
 }
 
 static nk_status advance(nk_back *b) {
   const nk_solve *s = b->s;
-  for (int64_t r = b->active - 1; r >= 0; r--) {
-    const nk_status status = next(b, &b->slots[r]);
-    if (status != NK_SUCCESS) nk_back_leave(b, r, status);
-  }
+  const nk_paces *p = &b->paces;
+  next(b);
   if (b->active == 0) return NK_SUCCESS;
   set_steps(b, 0);
   nk_status status = stages(b);
   if (status != NK_SUCCESS) return status;
   errors(b);
+  nk_kernels_get(NK_F64)->pace_judge(&b->rule, p, (ptrdiff_t)b->active);
   int64_t accepted = b->active;
-  for (int64_t r = b->active - 1; r >= 0; r--) {
-    const int good = s->controller->adaptive ? b->error[r] <= 1 : isfinite(b->error[r]);
-    nk_slot_judge(s, &b->slots[r], good, b->error[r], b->logarithm[r], b->factor[r]);
-    if (!good) nk_back_exchange_rows(b, r, --accepted);
-  }
+  for (int64_t r = b->active - 1; r >= 0; r--)
+    if (p->verdict[r] & NK_PACE_REJECTED) nk_back_exchange_rows(b, r, --accepted);
   status = quadrature(b, accepted);
   if (status != NK_SUCCESS) return status;
   memcpy(b->rows[NK_BACK_Y], b->rows[NK_BACK_Y1], (size_t)(accepted * s->row_bytes));
@@ -213,11 +210,11 @@ static nk_status advance(nk_back *b) {
       if (!s->controller->adaptive) nk_back_leave(b, r, NK_NON_FINITE_FIELD);
       continue;
     }
-    slot->t = slot->t1;
+    p->t[r] = p->t1[r];
     slot->offset++;
-    if (slot->t != slot->end) continue;
+    if (p->t[r] != p->end[r]) continue;
     // A step shortened to end at a save time says nothing against the longer one.
-    slot->h = fmax(slot->h, slot->proposed);
+    p->h[r] = fmax(p->h[r], p->proposed[r]);
     if (slot->cursor > 0)
       nk_back_enter(b, r, slot->cursor);
     else
@@ -238,7 +235,7 @@ static nk_status time_cotangents(nk_back *b) {
       const int64_t at = save * s->state_bytes + lane * s->row_bytes;
       const char *with = save == 0 ? s->lambda + lane * s->row_bytes : s->ct_states + at;
       for (int64_t r = 0; r < count; r++)
-        b->slots[r] = (nk_slot){.t = nk_lane_times(s, lane + r)[save]};
+        b->paces.t[r] = b->paces.t1[r] = nk_lane_times(s, lane + r)[save];
       set_times(b, 0, count, 0);
       memcpy(b->input, save == 0 ? s->y0 + lane * s->row_bytes : s->states + at, (size_t)(count * s->row_bytes));
       const nk_status status = nk_rows_eval(&rows, &s->field, b->t, b->input, b->rows[NK_BACK_K(0)], NULL);

@@ -42,57 +42,78 @@ nk_slot nk_slot_start(const nk_solve *s, int64_t lane) {
 }
 
 // --- Step sizes --------------------------------------------------------------------------------------------------
-// As nk_pace_next, for one lane.
-nk_status nk_slot_next(const nk_solve *s, nk_slot *slot) {
-  const nk_controller *c = s->controller;
-  if (slot->accepted + slot->rejected >= c->max_steps) return NK_MAX_STEPS;
-  slot->proposed = slot->h;
-  if (slot->planned == slot->planned) { // the first step of a repetition is known
-    slot->t1 = slot->planned;
-    slot->planned = (double)NAN;
-    return NK_SUCCESS;
+nk_paces nk_paces_plan(int64_t capacity, nk_bump *bump) {
+  nk_paces paces;
+  for (int i = 0; i < NK_PACE_ARRAYS; i++) {
+    void *const array = nk_take(bump, capacity * (int64_t)sizeof(double));
+    memcpy((char *)&paces + (size_t)i * sizeof array, &array, sizeof array);
   }
-  const double left = fabs(slot->end - slot->t);
-  double h = slot->h;
-  if (c->max_step > 0 && h > c->max_step) h = c->max_step;
-  const int last = 1.01 * h >= left && !(c->max_step > 0 && left > c->max_step);
-  slot->t1 = last ? slot->end : slot->end >= slot->t ? slot->t + h : slot->t - h;
-  const double step = slot->t1 - slot->t, before = fabs(slot->last_h);
-  const int stuck =
-      slot->after_rejection && fabs(step) >= before && before < 1e-13 * fmax(fabs(slot->t), fabs(slot->t1));
-  slot->last_h = step;
-  const int too_short = h < c->min_step && (!last || slot->after_rejection);
-  if (step == 0 || too_short || stuck || !(h > 0))
-    return slot->non_finite ? NK_NON_FINITE_FIELD : NK_STEP_UNDERFLOW;
-  return NK_SUCCESS;
+  return paces;
 }
 
-// Powers by logarithms, a vector at a time: one call of pow costs as much as a step of a small lane.
-void nk_slot_factors(const nk_solve *s, const nk_slot *slots, const double *error2, double *logarithm, double *factor,
-                     int64_t count) {
+nk_pace_rule nk_pace_rule_of(const nk_solve *s) {
   const nk_controller *c = s->controller;
-  if (!c->adaptive) return;
-  const nk_kernels *wide = nk_kernels_get(NK_F64);
-  wide->ewise[NK_LOG](logarithm, error2, NULL, NULL, (ptrdiff_t)count);
-  const double order = s->tableau->embedded_order + 1, gain = -0.5 * (c->i + c->p) / order, before = c->p / order;
-  const double safety = log(c->safety);
-  for (int64_t r = 0; r < count; r++) factor[r] = safety + gain * logarithm[r] + before * slots[r].log_before;
-  wide->ewise[NK_EXP](factor, factor, NULL, NULL, (ptrdiff_t)count);
+  const double order = s->tableau->embedded_order + 1;
+  return (nk_pace_rule){.adaptive = c->adaptive,
+                        .max_steps = c->max_steps,
+                        .min_step = c->min_step,
+                        .max_step = c->max_step > 0 ? c->max_step : (double)INFINITY,
+                        .min_factor = c->min_factor,
+                        .max_factor = c->max_factor,
+                        .safety = c->adaptive ? log(c->safety) : 0,
+                        .gain = -0.5 * (c->i + c->p) / order,
+                        .gain_before = c->p / order};
 }
 
-// As nk_pace_judge, for one lane.
-void nk_slot_judge(const nk_solve *s, nk_slot *slot, int accepted, double error2, double logarithm, double factor) {
-  const nk_controller *c = s->controller;
-  slot->non_finite = !isfinite(error2);
-  if (c->adaptive) {
-    factor = slot->non_finite ? c->min_factor : fmin(fmax(factor, c->min_factor), c->max_factor);
-    if (!accepted || slot->after_rejection) factor = fmin(factor, 1);
-    slot->h = fabs(slot->t1 - slot->t) * factor;
-    if (!accepted) slot->last_error = error2;
-    slot->after_rejection = !accepted;
-    // One lucky step must not make the next one timid: errors count as 1e-4 at least.
-    if (accepted) slot->log_before = fmax(0.5 * logarithm, -9.210340371976182);
+void nk_paces_enter(const nk_paces *p, const nk_solve *s, const nk_slot *slot, int64_t row) {
+  p->t[row] = slot->t;
+  p->t1[row] = slot->t1;
+  p->end[row] = slot->end;
+  p->save[row] = slot->cursor < s->ode->time_count ? nk_lane_times(s, slot->lane)[slot->cursor] : (double)NAN;
+  p->h[row] = slot->h;
+  p->proposed[row] = slot->h;
+  p->last_h[row] = slot->last_h;
+  p->planned[row] = slot->planned;
+  p->error[row] = p->logarithm[row] = p->factor[row] = 0;
+  p->last_error[row] = slot->last_error;
+  p->log_before[row] = slot->log_before;
+  p->accepted[row] = slot->accepted;
+  p->rejected[row] = slot->rejected;
+  p->until[row] = slot->until;
+  p->after_rejection[row] = slot->after_rejection;
+  p->non_finite[row] = 0;
+  p->verdict[row] = 0;
+}
+
+void nk_paces_leave(const nk_paces *p, nk_slot *slot, int64_t row) {
+  slot->t = p->t[row];
+  slot->t1 = p->t1[row];
+  slot->h = p->h[row];
+  slot->last_h = p->last_h[row];
+  slot->last_error = p->last_error[row];
+  slot->log_before = p->log_before[row];
+  slot->accepted = p->accepted[row];
+  slot->rejected = p->rejected[row];
+  slot->after_rejection = (int32_t)p->after_rejection[row];
+}
+
+// The arrays as one list; all are of eight-byte numbers.
+static char *array_of(const nk_paces *p, int i) {
+  char *array;
+  memcpy(&array, (const char *)p + (size_t)i * sizeof array, sizeof array);
+  return array;
+}
+
+void nk_paces_move(const nk_paces *p, int64_t from, int64_t to) {
+  for (int i = 0; i < NK_PACE_ARRAYS; i++) {
+    char *array = array_of(p, i);
+    memcpy(array + to * 8, array + from * 8, 8);
   }
-  slot->accepted += accepted;
-  slot->rejected += !accepted;
+}
+
+void nk_paces_exchange(const nk_paces *p, int64_t r, int64_t q) {
+  for (int i = 0; i < NK_PACE_ARRAYS; i++) {
+    char *array = array_of(p, i);
+    nk_exchange(array + r * 8, array + q * 8, 8);
+  }
 }

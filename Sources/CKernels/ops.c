@@ -178,6 +178,12 @@ nk_status nk_op_execute(const nk_instr *instr, const nk_frame *frame) {
             lanes * instr->u.convert.count);
     return NK_SUCCESS;
   }
+  case NK_OP_INTERLEAVE: { // as bits: the kernel is that of any dtype with elements of this size
+    const void *const columns[NK_MAX_IN] = {in[0], in[1], in[2], in[3]};
+    nk_kernels_get(nk_dtype_bytes(instr->dtype) == 8 ? NK_F64 : NK_F32)
+        ->interleave(out[0], columns, instr->u.interleave.columns, (ptrdiff_t)(lanes * instr->u.interleave.count));
+    return NK_SUCCESS;
+  }
   default:
     break;
   }

@@ -54,6 +54,35 @@ typedef enum NK_CLOSED_ENUM nk_pack_kind {
   NK_PACK_CONV_TRANSPOSED    // the same filter for the input gradient: k = (kh, kw, cout), n = cin
 } nk_pack_kind;
 
+// Step sizes of rows that march together, an array a number: the loops over them are vector loops. Times and sizes are
+// double whatever the dtype of the states.
+typedef struct nk_paces {
+  double *t, *t1;                // of the attempt
+  double *end, *save;            // where the row ends; its next save time, NaN where there is none
+  double *h, *proposed, *last_h; // size of the next step, > 0; what it was before the attempt; the attempt, signed
+  double *planned;               // where the next attempt ends; NaN: wherever the controller says
+  double *error, *last_error;    // squared scaled error of the attempt; of the last one that was rejected
+  double *log_before;            // logarithm of the last accepted step's error
+  double *logarithm, *factor;    // of the attempt's squared error; what the next step becomes
+  int64_t *accepted, *rejected;
+  int64_t *until;                // accepted steps to take
+  int64_t *after_rejection, *non_finite; // 0 or 1
+  int64_t *verdict;              // pace_next: an nk_status; pace_judge: bits NK_PACE_REJECTED to NK_PACE_ENDS
+} nk_paces;
+enum { NK_PACE_ARRAYS = sizeof(nk_paces) / sizeof(double *) };
+enum { // what pace_judge found, bits
+  NK_PACE_REJECTED = 1,
+  NK_PACE_SAVES = 2, // the accepted step passes the next save time, or ends there
+  NK_PACE_ENDS = 4   // at its end, or (fixed steps) not finite
+};
+enum { NK_PACE_FAILS = 1, NK_PACE_INSIDE = 2 };
+typedef struct nk_pace_rule {
+  int64_t adaptive, max_steps;
+  double min_step, max_step; // max_step: infinite where there is none
+  double min_factor, max_factor;
+  double safety, gain, gain_before; // the factor is exp(safety + gain * log(error^2) + gain_before * log_before)
+} nk_pace_rule;
+
 typedef struct nk_kernels {
   nk_isa isa;
   nk_dtype dtype;
@@ -65,6 +94,9 @@ typedef struct nk_kernels {
   void (*fill)(void *dst, double value, ptrdiff_t n);
   // dst[i] = a*x[i] + b*dst[i]; with b == 0 dst is not read.
   void (*axpby)(void *dst, const void *x, double a, double b, ptrdiff_t n);
+  // Columns of short rows, moved as bits: dst[i] = src[i*stride]; dst[i, j] = src[j][i] for `columns` of them.
+  void (*pick)(void *dst, const void *src, ptrdiff_t stride, ptrdiff_t n);
+  void (*interleave)(void *dst, const void *const *src, int32_t columns, ptrdiff_t n);
 
   // x is [outer, count, inner] contiguous; out is [outer, inner]. Fixed tree over `count`.
   // The tree depends on the extents only: the same bits on every instruction set but the reference.
@@ -150,6 +182,14 @@ typedef struct nk_kernels {
   void (*error_rows)(double *out, const void *y0, const void *y1, const void *h, const double *w,
                      const void *const *k, int32_t terms, double atol, double rtol, ptrdiff_t rows, ptrdiff_t dim,
                      ptrdiff_t counted);
+  // Times of a stage: from + c * (to - from), exactly `to` for c == 1. Every element's step: h[r, :] = to[r] - from[r].
+  void (*stage_times)(void *t, const double *from, const double *to, double c, ptrdiff_t rows);
+  void (*spread_steps)(void *h, const double *from, const double *to, ptrdiff_t rows, ptrdiff_t dim);
+  // Where the next attempts end (adaptive steps); returns NK_PACE_FAILS when some verdict is not NK_SUCCESS, and
+  // NK_PACE_INSIDE when a save time lies strictly inside of an attempt.
+  int32_t (*pace_next)(const nk_pace_rule *rule, const nk_paces *paces, ptrdiff_t rows);
+  // What becomes of the attempts, t excepted; returns all bits that are set in some verdict. Both in the f64 tables only.
+  int32_t (*pace_judge)(const nk_pace_rule *rule, const nk_paces *paces, ptrdiff_t rows);
   // Sum of (x[i] / (atol + rtol*|scale[i]|))^2: the norm of Hairer's initial step.
   double (*scaled_norm2)(const void *x, const void *scale, double atol, double rtol, ptrdiff_t n);
   double (*dot)(const void *a, const void *b, ptrdiff_t n); // in double, fixed tree

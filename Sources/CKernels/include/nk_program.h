@@ -95,6 +95,7 @@ typedef struct nk_ewise_code {
   X(NK_OP_ADD_ALONG, "addAlong")           /* u.rowwise: in0 [rows, n], in1 i32 [rows, n] -> out0 [rows, entries]   */ \
   X(NK_OP_RANDOM, "random")                /* u.random: in0 key (two i32) -> out0                                   */ \
   X(NK_OP_CONVERT, "convert")              /* in0 -> out0, between dtypes, contiguous; u.convert.count per lane     */ \
+  X(NK_OP_INTERLEAVE, "interleave")        /* u.interleave: in0... columns [count] each -> out0 [count, columns]     */ \
   /* Dense linear algebra on every matrix of a batch: u.matrix; see nk_matrix in nk_kernels.h.                      */ \
   X(NK_OP_LU, "luFactors")                 /* in0 A -> out0 factors [n, n], out1 pivots (i32) [n]                   */ \
   X(NK_OP_LU_SOLVE, "luSolve")             /* in0 factors, in1 pivots, in2 B [n, k] -> out0 X [n, k]                */ \
@@ -158,6 +159,7 @@ typedef struct nk_instr {
     struct { int64_t rows_per_lane, n, entries; int32_t backward; } rowwise; // backward: from the end, or descending
     struct { int32_t normal; int64_t count; } random;                    // count per lane; index = lane*count + i
     struct { int64_t count; } convert;                                   // per lane
+    struct { int32_t columns; int64_t count; } interleave;               // columns: 2 to NK_MAX_IN; count per lane
     const nk_scan *scan;
     const nk_ode *ode;
   } u;

@@ -7,6 +7,8 @@
 #include "../bodies/ewise.inc"
 #include "../bodies/reduce.inc"
 #include "../bodies/solver.inc"
+#include "../bodies/pace.inc"
+#include "../bodies/columns.inc"
 #include "../bodies/matmul.inc"
 #include "../bodies/small_matrix.inc"
 #include "../bodies/small_orthogonal.inc"

@@ -16,6 +16,8 @@
 #define NK_LANES 1
 #define NK_FN(name) NK_CONCAT(nk_, name, NK_ISA_SUFFIX, NK_TYPE_SUFFIX)
 #include "../bodies/reference_ewise.inc"
+#include "../bodies/pace.inc"
+#include "../bodies/columns.inc"
 #include "../bodies/reference_matmul.inc"
 #include "../bodies/reference_matrix.inc"
 #include "../bodies/reference_conv.inc"

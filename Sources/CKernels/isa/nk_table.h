@@ -9,11 +9,19 @@ const nk_kernels NK_CONCAT(nk_table, NK_ISA_SUFFIX, NK_TYPE_SUFFIX, ) = {
 #undef NK_Y
     },
     .fill = NK_FN(fill),
+    .pick = NK_FN(pick),
+    .interleave = NK_FN(interleave),
     .axpby = NK_FN(axpby),
     .reduce = NK_FN(reduce),
     .combine = NK_FN(combine),
     .combine_rows = NK_FN(combine_rows),
     .error_rows = NK_FN(error_rows),
+    .stage_times = NK_FN(stage_times),
+    .spread_steps = NK_FN(spread_steps),
+#if NK_DOUBLE
+    .pace_next = NK_FN(pace_next),
+    .pace_judge = NK_FN(pace_judge),
+#endif
     .error_norm2 = NK_FN(error_norm2),
     .scaled_norm2 = NK_FN(scaled_norm2),
     .dot = NK_FN(dot),

@@ -37,6 +37,10 @@ extension Emitter {
         append(.copy(copy(dims(ir[operand].shape), view(operand), target)), dtype)
       }
     case .concatenate(let axis):
+      if let columns = columns(x, axis) {
+        let count = type.shape.count / x.count / lanes
+        return append(.interleave(columns: columns, out: target(out), count: count), dtype)
+      }
       var start = 0
       for operand in x {
         var target = contiguousView(out)
@@ -128,6 +132,18 @@ extension Emitter {
             dims: [count], source: View(whole(x[0]), laneStride: 0, strides: [1]),
             destination: View(rows(out), laneStride: count, strides: [1]))), dtype)
     }
+  }
+
+  /// The parts of a concatenation of two to four single columns that are arrays of their own: the components of a
+  /// small system.
+  private mutating func columns(_ parts: [ValueID], _ axis: Int) -> [BufferID]? {
+    guard (2...4).contains(parts.count), axis == ir[parts[0]].shape.rank - 1, axis > 0 else { return nil }
+    for part in parts {
+      guard ir[part].shape[axis] == 1, ir[part].count > 0, ir.isContiguous(part),
+        let view = ir.view(part), ir[view.base].count == ir[part].count
+      else { return nil }
+    }
+    return parts.map { rows($0) }
   }
 
   /// The storage of a result as a view of its own shape.

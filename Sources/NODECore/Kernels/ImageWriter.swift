@@ -172,6 +172,10 @@ struct ImageWriter {
     case .convert(let x, let out, let count):
       (i.in.0, i.out.0) = (id(x), id(out))
       i.u.convert = .init(count: Int64(count))
+    case .interleave(let columns, let out, let count):
+      let ids = columns.map { id($0) } + [-1, -1]
+      (i.in.0, i.in.1, i.in.2, i.in.3, i.out.0) = (ids[0], ids[1], ids[2], ids[3], id(out))
+      i.u.interleave = .init(columns: Int32(columns.count), count: Int64(count))
     case .scan(let scan):
       i.u.scan = pointer(to: self.scan(scan))
     case .solve(let solve), .solveGradient(let solve):

@@ -69,6 +69,8 @@ package enum Kernel: Sendable {
   case random(key: BufferID, out: BufferID, normal: Bool, count: Int)
   /// Between the buffers' element types.
   case convert(x: BufferID, out: BufferID, count: Int)
+  /// Two to four columns of `count` elements -> out [count, columns].
+  case interleave(columns: [BufferID], out: BufferID, count: Int)
   case scan(NestedScan)
   case solve(NestedSolve)
   case solveGradient(NestedSolve)

@@ -153,6 +153,9 @@ extension Instruction {
       // The element types are the buffers' own; `validate` compares them with the counts.
       add("x", x, .read, bytes: count * 4, perLane: true, nil)
       add("output", out, .write, bytes: count * 4, perLane: true, nil)
+    case .interleave(let columns, let out, let count):
+      for column in columns { rows("column", column, .read, count) }
+      rows("output", out, .write, columns.count * count)
     case .scan(let scan):
       uses = scan.uses
     case .solve(let solve), .solveGradient(let solve):

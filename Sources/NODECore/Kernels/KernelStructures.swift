@@ -50,6 +50,7 @@ extension Kernel {
     case .rowwise(.addAlong, _, _, _, _, _, _): .NK_OP_ADD_ALONG
     case .random: .NK_OP_RANDOM
     case .convert: .NK_OP_CONVERT
+    case .interleave: .NK_OP_INTERLEAVE
     case .scan: .NK_OP_SCAN
     case .solve: .NK_OP_ODE
     case .solveGradient: .NK_OP_ODE_GRADIENT

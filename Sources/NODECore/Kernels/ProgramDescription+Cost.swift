@@ -70,7 +70,7 @@ extension Kernel {
     switch self {
     case .elementwise(let code):
       return code.dims.reduce(1, *) * code.steps.reduce(0) { $0 + $1.operation.flops }
-    case .copy, .fill, .pack, .gather, .random, .convert, .solve, .solveGradient:
+    case .copy, .fill, .pack, .gather, .random, .convert, .interleave, .solve, .solveGradient:
       return 0
     case .reduce(_, _, _, let outer, let count, let inner, _),
       .reduceLanes(_, _, let outer, let count, let inner, _):

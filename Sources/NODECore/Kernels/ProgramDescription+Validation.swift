@@ -174,6 +174,8 @@ extension ProgramDescription {
           count * buffer.dtype.byteCount <= buffer.bytes,
           "\(count) elements, a buffer has \(buffer.bytes) bytes")
       }
+    case .interleave(let columns, _, _):
+      try require((2...4).contains(columns.count), "\(columns.count) columns, not two to four")
     case .scan(let scan):
       try require(region.kind == .serial, "loops stand in serial regions")
       try scan.validate(place)
