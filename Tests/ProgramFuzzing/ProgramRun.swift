@@ -10,7 +10,9 @@ struct ProgramRun {
     _ inputs: [Value], _ outputs: [Value], _ elements: [[Double]], options: CompileOptions = CompileOptions(),
     threads: Int = 1
   ) throws {
-    description = try lower(inputs: inputs, outputs: outputs, options: options)
+    description = try BlockSize.minimumBytes.withValue(0) {
+      try lower(inputs: inputs, outputs: outputs, options: options)
+    }
     let image = try ProgramImage(description, inputs: inputs.count)
     let pool = threads > 1 ? ThreadPool(threads: threads) : nil
     let workspaceBytes = image.workspaceBytes(threads: threads)

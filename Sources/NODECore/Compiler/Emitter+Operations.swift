@@ -30,6 +30,14 @@ extension Emitter {
       target.strides = zip(interior, target.strides).map { ($0 + 1) * $1 }
       append(.copy(copy(dims(shape(0)), view(x[0]), target)), dtype)
     case .assemble(let lows, let covers):
+      // Gradients of the columns of a small system, in whatever order they came to be.
+      let order = x.indices.sorted { lows[$0].last ?? 0 < lows[$1].last ?? 0 }
+      if covers, x.count == type.shape.dimensions.last, order.map({ lows[$0].last }) == Array(0..<x.count),
+        let columns = columns(order.map { x[$0] }, type.shape.rank - 1)
+      {
+        let count = type.shape.count / x.count / lanes
+        return append(.interleave(columns: columns, out: target(out), count: count), dtype)
+      }
       if !covers { append(.fill(out: target(out), value: 0, count: type.shape.count / lanes), dtype) }
       for (operand, low) in zip(x, lows) where ir[operand].count > 0 {
         var target = contiguousView(out)

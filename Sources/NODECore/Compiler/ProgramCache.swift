@@ -61,6 +61,7 @@ struct StructureKey: Hashable {
   private let outputs: [Int]
   /// Kernels differ in how operands are packed.
   private let instructionSet = InstructionSet.current
+  private let minimumBlockBytes = BlockSize.minimumBytes.get()
 
   /// Nil where an operation has no identity to compare.
   init?(_ request: Request) {

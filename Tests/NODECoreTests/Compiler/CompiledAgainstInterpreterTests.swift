@@ -5,7 +5,7 @@ import Testing
 
 /// Compiled programs give what the plain definitions of the primitives give: values and gradients of every case of the
 /// derivative tests, and every elementwise operation.
-@Suite struct CompiledAgainstInterpreterTests {
+@Suite(.smallBlocks) struct CompiledAgainstInterpreterTests {
   @Test(arguments: Primitive.allCases)
   func valuesAndGradients(_ primitive: Primitive) throws {
     if primitive == .structured { return }  // Cube has no lowering.

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ProgramFuzzing
 
-@Suite struct CompilerTests {
+@Suite(.smallBlocks) struct CompilerTests {
   /// Random graphs: lanes of every remainder, both types, with and without the optimisations.
   @Test(arguments: 0..<60)
   func randomGraphs(seed: Int) throws {

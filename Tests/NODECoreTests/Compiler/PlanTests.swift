@@ -4,7 +4,7 @@ import Testing
 @testable import ProgramFuzzing
 
 /// What the compiler makes of a graph: how much is fused, where it runs, what memory it plans.
-@Suite struct PlanTests {
+@Suite(.smallBlocks) struct PlanTests {
   private func input(_ dimensions: Int..., dtype: DType = .float64) -> Value {
     Graph.input("x", TensorType(dtype, Shape(dimensions)))
   }
@@ -87,6 +87,20 @@ import Testing
     let total = pieces.dropFirst().reduce(pieces[0], +).sum(axes: [0])
     let program = try check([p], pullback(of: [total], cotangents: [total.splat(1)], to: [p]).map { $0! })
     #expect(program.instructions.allSatisfy { $0.kernel.name != "fill" }, "the pieces cover the whole")
+  }
+
+  /// The components of a small system, and their gradients: two to four columns are put together at once.
+  @Test(arguments: [2, 3, 4, 5], [1, 7, 40, 100])
+  func columnsGoTogether(columns: Int, rows: Int) throws {
+    let y = input(rows, columns)
+    let parts = (0..<columns).map { j in
+      y.sliced(start: [0, j], limit: [rows, j + 1], step: [1, 1]).map(.sin)
+    }
+    let whole = Graph.one(.concatenate(axis: 1), parts.reversed())
+    let gradient = pullback(of: [whole], cotangents: [y], to: [y])[0]!
+    let program = try check([y], [whole, gradient])
+    let together = program.instructions.count { $0.kernel.name == "interleave" }
+    #expect(together == (columns <= 4 ? 2 : 0))
   }
 
   /// A long chain of products needs two buffers, however long it is.

@@ -5,7 +5,7 @@ import Testing
 
 /// Compiled solves against the same steps written out in the graph: states and gradients of y0, times and captures, for every
 /// way in which a field can use lanes, time and captures.
-@Suite struct SolveAgainstUnrolledTests {
+@Suite(.smallBlocks) struct SolveAgainstUnrolledTests {
   static let steps = 6
 
   private func loss(_ final: Tensor<Double>) -> Tensor<Double> { (final * final * 0.5 + sin(final)).sum() }

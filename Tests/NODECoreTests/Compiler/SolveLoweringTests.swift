@@ -168,7 +168,7 @@ private func run(_ program: ProgramDescription, _ inputs: [[Double]], outputs: [
   return (Array(all.prefix(outputs.count)), Array(all.dropFirst(outputs.count)))
 }
 
-@Suite struct SolveLoweringTests {
+@Suite(.smallBlocks) struct SolveLoweringTests {
   @Test(arguments: FieldCase.all)
   func fieldProgramEqualsTheGraph(_ field: FieldCase) throws {
     let built = field.build()

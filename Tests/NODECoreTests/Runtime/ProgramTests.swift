@@ -7,7 +7,7 @@ import Testing
   import Glibc
 #endif
 
-struct ProgramTests {
+@Suite(.smallBlocks) struct ProgramTests {
   @Test(arguments: [1, 15, 16, 17, 100])
   func elementwiseProgramGivesItsFormula(lanes: Int) throws {
     let x = HandWritten.numbers(lanes * 3, seed: 1), w = HandWritten.numbers(3, seed: 2)

@@ -46,7 +46,7 @@ private struct LaneProblem {
   }
 }
 
-@Suite struct LaneSolveTests {
+@Suite(.smallBlocks) struct LaneSolveTests {
   private let problem = LaneProblem()
 
   private static func controller(_ method: Method) -> Controller {

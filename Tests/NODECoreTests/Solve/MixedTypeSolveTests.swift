@@ -4,7 +4,7 @@ import Testing
 @testable import NODECore
 
 /// Solves whose captures have another element type than the state: dy/dt = -w y, the product in the captures' type.
-@Suite struct MixedTypeSolveTests {
+@Suite(.smallBlocks) struct MixedTypeSolveTests {
   static let sensitivities: [SensitivityMethod] = [.exact, .exact(memory: .bytes(64)), .backsolve]
   static let controllers: [Controller] = [.automatic, .fixed(stepsPerInterval: 40)]
   private static let start = [1, 2, -0.5, 3, 0.25, -1]

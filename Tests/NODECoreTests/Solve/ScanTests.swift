@@ -4,7 +4,7 @@ import Testing
 @testable import NODECore
 
 /// Loops against the same steps written one after the other.
-@Suite struct ScanTests {
+@Suite(.smallBlocks) struct ScanTests {
   private let cell = GRUCell<Double>(3, hidden: 4, key: RandomKey(seed: 1))
   private let inputs = Tensor<Double>.normal(shape: [6, 5, 3], key: RandomKey(seed: 2))
   private let start = Tensor<Double>.normal(shape: [5, 4], key: RandomKey(seed: 3))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import NODECore
 
-@Suite struct SolveFailureTests {
+@Suite(.smallBlocks) struct SolveFailureTests {
   @Test func statusIsAValueAndOdeintThrowsIt() throws {
     let blowUp = solve(from: Tensor<Double>([1.0]), at: [0, 2], maxSteps: 500) { _, y in y * y }
     let status = try blowUp.status

@@ -48,7 +48,7 @@ struct GradientProblem: Sendable, CustomTestStringConvertible {
   ]
 }
 
-@Suite struct SolveGradientTests {
+@Suite(.smallBlocks) struct SolveGradientTests {
   static let sensitivities: [SensitivityMethod] = [.exact, .exact(memory: .bytes(200)), .backsolve]
 
   static func numbers(_ count: Int, _ seed: Int) -> [Double] {

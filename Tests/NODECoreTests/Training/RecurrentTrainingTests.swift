@@ -4,7 +4,7 @@ import Testing
 @testable import NODECore
 
 /// A recurrent network over sequences: loops inside of training steps.
-@Suite struct RecurrentTrainingTests {
+@Suite(.smallBlocks) struct RecurrentTrainingTests {
   private struct Net: Module {
     var cell = GRUCell<Float>(1, hidden: 32, key: RandomKey(seed: 1))
     var read = Linear<Float>(32, 1, key: RandomKey(seed: 2))

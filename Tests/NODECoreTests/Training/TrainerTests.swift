@@ -38,7 +38,7 @@ private func makeTrainer(
   }
 }
 
-@Suite struct TrainerTests {
+@Suite(.smallBlocks) struct TrainerTests {
   @Test func convergesOnASmallRegression() throws {
     var trainer = makeTrainer()
     let held = Points.sample(256, seed: 1000)
