@@ -5,7 +5,7 @@
 /// Results are memoised on their nodes, so a later evaluation starts from them; values in between are not, they may never
 /// exist in memory.
 package func evaluate(_ values: [Value]) throws -> [Storage] {
-  let missing = Set(values.filter { known($0) == nil })
+  let missing = Set(try values.filter { try known($0) == nil })
   if !missing.isEmpty {
     // Sorted, so that the same script gives the same program.
     let outputs = missing.sorted { ($0.node.id, $0.index) < ($1.node.id, $1.index) }
@@ -17,26 +17,25 @@ package func evaluate(_ values: [Value]) throws -> [Storage] {
     // The next evaluation may never come: large workspaces do not wait for it.
     if program.idleWorkspaceBytes > ProgramCache.largestIdleWorkspace { program.releaseWorkspaces() }
   }
-  return values.map { known($0)! }
+  return try values.map { try known($0)! }
 }
 
 /// Numbers that need no program: data, results of earlier evaluations, splats.
-private func known(_ value: Value) -> Storage? {
+private func known(_ value: Value) throws -> Storage? {
   if let storage = value.node.evaluated(value.index) { return storage }
   guard case .splat(let x) = value.node.operation else { return nil }
-  let storage = Storage(splat: x, value.type)
+  let storage = try Storage(splat: x, value.type)
   value.node.memoize(storage, at: value.index)
   return storage
 }
 
 extension Storage {
-  fileprivate convenience init(splat x: Double, _ type: TensorType) {
-    self.init(byteCount: type.byteCount) { target in
-      switch type.dtype {
-      case .float32: target.initializeMemory(as: Float.self, repeating: Float(x), count: type.shape.count)
-      case .float64: target.initializeMemory(as: Double.self, repeating: x, count: type.shape.count)
-      case .int32: target.initializeMemory(as: Int32.self, repeating: Int32(x), count: type.shape.count)
-      }
+  fileprivate convenience init(splat x: Double, _ type: TensorType) throws(SolveError) {
+    try self.init(uninitialized: type.byteCount)
+    switch type.dtype {
+    case .float32: pointer.initializeMemory(as: Float.self, repeating: Float(x), count: type.shape.count)
+    case .float64: pointer.initializeMemory(as: Double.self, repeating: x, count: type.shape.count)
+    case .int32: pointer.initializeMemory(as: Int32.self, repeating: Int32(x), count: type.shape.count)
     }
   }
 }

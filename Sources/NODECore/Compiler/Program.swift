@@ -64,7 +64,7 @@ public final class Program: Sendable {
         "Program.run: input \(index) has \(input.byteCount) bytes, a \(type) \(type.byteCount)")
     }
     // Nobody else sees the new storages before the run has filled them.
-    let outputs = outputTypes.map { Storage(byteCount: $0.byteCount) { _ in } }
+    let outputs = try outputTypes.map { try Storage(uninitialized: $0.byteCount) }
     try run(inputs: inputs.map { UnsafeRawPointer($0.pointer) }, outputs: outputs.map(\.pointer))
     return outputs
   }

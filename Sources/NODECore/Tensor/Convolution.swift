@@ -6,12 +6,15 @@ extension Convolution {
   /// [kh, kw, cin, cout].
   package var filterShape: Shape { [kernelHeight, kernelWidth, inputChannels, outputChannels] }
 
-  /// Whether the filter fits at least once and every extent makes sense.
+  /// Whether the filter fits at least once and every extent makes sense. To be asked before anything is computed of them.
   package var isValid: Bool {
     let positive = [height, width, inputChannels, kernelHeight, kernelWidth, stride, outputChannels]
     let pads = [padTop, padLeft, padBottom, padRight]
-    return positive.allSatisfy { $0 > 0 } && pads.allSatisfy { $0 >= 0 }
-      && height + padTop + padBottom >= kernelHeight && width + padLeft + padRight >= kernelWidth
+    // The kernels count in 32 bits.
+    guard positive.allSatisfy({ 1...Int(Int32.max) ~= $0 }), pads.allSatisfy({ 0...Int(Int32.max) ~= $0 }),
+      height + padTop + padBottom >= kernelHeight, width + padLeft + padRight >= kernelWidth
+    else { return false }
+    return outputHeight <= Int32.max && outputWidth <= Int32.max
   }
 }
 
@@ -31,7 +34,9 @@ public enum Padding: Sendable, Hashable {
     case .valid: return (0, 0)
     case .zeros(let border): return (border, border)
     case .same:
-      let total = max(((extent + stride - 1) / stride - 1) * stride + kernel - extent, 0)
+      // From the first window's start to the last one's: no further than the extent, whatever the stride.
+      let reach = max(extent.dividedUp(by: stride) - 1, 0) * stride
+      let total = max(reach + kernel - extent, 0)
       return (total / 2, total - total / 2)
     }
   }

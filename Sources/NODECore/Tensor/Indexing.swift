@@ -114,7 +114,7 @@ extension Tensor {
         start.append(low)
         limit.append(end)
         step.append(stride)
-        result.append((end - low + stride - 1) / stride)
+        result.append((end - low).dividedUp(by: stride))
       }
     }
     return Tensor(value.sliced(start: start, limit: limit, step: step).reshaped(to: Shape(result)))

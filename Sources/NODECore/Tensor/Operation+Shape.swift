@@ -91,7 +91,7 @@ extension Operation {
         check(
           start[axis] >= 0 && start[axis] <= limit[axis] && limit[axis] <= x[axis] && step[axis] > 0,
           "\(start[axis])..<\(limit[axis]) by \(step[axis]) is outside of axis \(axis) of \(x)")
-        dimensions.append((limit[axis] - start[axis] + step[axis] - 1) / step[axis])
+        dimensions.append((limit[axis] - start[axis]).dividedUp(by: step[axis]))
       }
       return TensorType(dtype, Shape(dimensions))
     case .pad(let low, let high, let interior):
@@ -99,8 +99,8 @@ extension Operation {
         low.count == x.rank && high.count == x.rank && interior.count == x.rank,
         "low \(low), high \(high) and interior \(interior) need an entry for every axis of \(x)")
       check(
-        (low + high + interior).allSatisfy { $0 >= 0 },
-        "low \(low), high \(high) and interior \(interior) must not be negative")
+        (low + high + interior).allSatisfy { $0 >= 0 && $0 <= 1 << 60 },
+        "low \(low), high \(high) and interior \(interior) must be in 0...2^60")
       let dimensions = (0..<x.rank).map { axis in
         low[axis] + high[axis] + x[axis] + max(x[axis] - 1, 0) * interior[axis]
       }
@@ -248,6 +248,10 @@ extension FusedOperation {
     check(
       size > 0 && stride > 0 && x[1] >= size && x[2] >= size,
       "window \(size), stride \(stride) does not fit \(x)")
+    // The kernels count in 32 bits.
+    check(
+      ([size, stride] + x.dimensions[1...]).allSatisfy { $0 <= Int32.max },
+      "window \(size), stride \(stride) and images of \(x): none may be above \(Int32.max)")
     let shape: Shape = [x[0], (x[1] - size) / stride + 1, (x[2] - size) / stride + 1, x[3]]
     return TensorType(check.operands[0].dtype, shape)
   }

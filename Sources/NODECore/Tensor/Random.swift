@@ -24,6 +24,7 @@ public struct RandomKey: Sendable {
 
   /// `count` keys that are independent of each other.
   public func split(_ count: Int = 2) -> [RandomKey] {
+    require(count >= 0, "split: the count must not be negative, got \(count)")
     if let knownWords {
       return (0..<count).map { RandomKey(RandomStream.child($0, of: knownWords)) }
     }

@@ -63,3 +63,8 @@ public struct Shape: Sendable, Hashable, ExpressibleByArrayLiteral, CustomString
 
   public var description: String { "[" + dimensions.map(String.init).joined(separator: ", ") + "]" }
 }
+
+extension Int {
+  /// The quotient rounded up, for every positive divisor.
+  func dividedUp(by divisor: Int) -> Int { self / divisor + (self % divisor == 0 ? 0 : 1) }
+}

@@ -5,14 +5,26 @@ package final class Storage: @unchecked Sendable {
   package let pointer: UnsafeMutableRawPointer
   package let byteCount: Int
 
-  /// Uninitialised bytes are handed to `fill`, which has to write all of them.
+  /// Uninitialised bytes are handed to `fill`, which has to write all of them. Traps where there is no memory.
   package init(byteCount: Int, fill: (UnsafeMutableRawPointer) throws -> Void) rethrows {
+    guard let memory = AlignedMemory.allocate(byteCount: byteCount) else {
+      fatalError("Tensor: there is no memory for \(byteCount) bytes")
+    }
     self.byteCount = byteCount
-    pointer = .allocate(byteCount: max(byteCount, 64), alignment: 64)
+    pointer = memory
     do { try fill(pointer) } catch {
-      pointer.deallocate()
+      AlignedMemory.free(pointer)
       throw error
     }
+  }
+
+  /// Bytes that somebody else writes before they are shared. Throws `.outOfMemory`.
+  package init(uninitialized byteCount: Int) throws(SolveError) {
+    guard let memory = AlignedMemory.allocate(byteCount: byteCount) else {
+      throw SolveError(status: .outOfMemory)
+    }
+    self.byteCount = byteCount
+    pointer = memory
   }
 
   package convenience init<S: TensorScalar>(_ scalars: [S]) {
@@ -23,7 +35,7 @@ package final class Storage: @unchecked Sendable {
     }
   }
 
-  deinit { pointer.deallocate() }
+  deinit { AlignedMemory.free(pointer) }
 
   package func array<S: TensorScalar>(of type: S.Type, count: Int) -> [S] {
     Array(UnsafeBufferPointer(start: UnsafePointer(pointer.assumingMemoryBound(to: S.self)), count: count))

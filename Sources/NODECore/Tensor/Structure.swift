@@ -67,7 +67,8 @@ extension Tensor {
   public func split(counts: [Int], axis: Int) -> [Tensor] {
     let extent = shape[shape.normalized(axis: axis, "split")]
     require(
-      counts.reduce(0, +) == extent, "split: \(counts) does not add up to axis \(axis) of \(shape)")
+      counts.allSatisfy { (0...extent).contains($0) } && counts.reduce(0, +) == extent,
+      "split: \(counts) does not add up to axis \(axis) of \(shape)")
     var start = 0
     return counts.map { count in
       defer { start += count }

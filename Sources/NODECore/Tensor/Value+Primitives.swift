@@ -41,7 +41,14 @@ extension Value {
   package func reversed(axes: [Int]) -> Value { Graph.one(.reverse(axes: axes), [self]) }
 
   package func sliced(start: [Int], limit: [Int], step: [Int]) -> Value {
-    Graph.one(.slice(start: start, limit: limit, step: step), [self])
+    // A step beyond the range takes its first element, like one as long as the range: no larger number needs to be held.
+    let steps = step.indices.map { axis in
+      guard axis < start.count, axis < limit.count, 0 <= start[axis], start[axis] <= limit[axis] else {
+        return step[axis]
+      }
+      return Swift.min(step[axis], Swift.max(limit[axis] - start[axis], 1))
+    }
+    return Graph.one(.slice(start: start, limit: limit, step: steps), [self])
   }
 
   package func padded(low: [Int], high: [Int], interior: [Int]) -> Value {

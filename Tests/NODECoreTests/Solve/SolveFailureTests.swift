@@ -94,6 +94,15 @@ import Testing
   }
 
   @Test(.enabled(if: allocation_count() >= 0, "a sanitizer ends the process instead"))
+  func aResultAboveTheMemoryIsAnError() {
+    let x = Tensor<Double>([1.0, 2], shape: [1, 2]), places = Tensor<Int32>([0, 1], shape: [1, 2])
+    for huge in [x.addedAlong(axis: 1, at: places, entries: 1 << 52), .zeros([1 << 52])] {
+      let error = #expect(throws: SolveError.self) { try huge.evaluated() }
+      #expect(error?.status == .outOfMemory)
+    }
+  }
+
+  @Test(.enabled(if: allocation_count() >= 0, "a sanitizer ends the process instead"))
   func aTapeAboveTheMemoryIsAnError() throws {
     let found = try gradient(at: Tensor<Double>([1.0])) { y0 in
       try odeint(from: y0, t0: 0, t1: 1, maxSteps: 1 << 40) { _, y in -y }.final.sum()

@@ -8,6 +8,7 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     integerArithmetic
   case axisOutside, scalarCount, jvpDirection
   case solveRows, solveBatch, inverseSquare, wideLeastSquares
+  case poolStride, convolutionStride, splitCounts, scatterAxis, padding, negativeCount
   case elementCount, integerLiteral, emptyUniform, tooManyThreads, tooManySteps, tooManyStepsPerInterval
 
   /// What the message must contain.
@@ -34,6 +35,12 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     case .solveBatch: ["solve", "[2, 3, 3]", "[4, 3, 1]"]
     case .inverseSquare: ["inverse", "[2, 3]"]
     case .wideLeastSquares: ["leastSquares", "[2, 3]"]
+    case .poolStride: ["maxPool2d", "4294967296", "[1, 4, 4, 2]"]
+    case .convolutionStride: ["conv2d", "4294967296", "[1, 4, 4, 2]"]
+    case .splitCounts: ["split", "\(Int.max)", "[2, 3]"]
+    case .scatterAxis: ["scatterAdd", "\(Int.max)", "[2, 3]"]
+    case .padding: ["pad", "\(Int.max)"]
+    case .negativeCount: ["iota", "-1"]
     case .elementCount: ["Shape", "[1099511627776, 1099511627776]"]
     case .integerLiteral: ["Int32", "3000000000"]
     case .emptyUniform: ["uniform", "0.1..<0.1", "Float"]
@@ -70,6 +77,12 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     case .solveBatch: _ = solve(Tensor<Double>.ones([2, 3, 3]), Tensor<Double>.ones([4, 3, 1]))
     case .inverseSquare: _ = inverse(x)
     case .wideLeastSquares: _ = leastSquares(x, Tensor<Double>.ones([2]))
+    case .poolStride: _ = maxPool2d(image, size: 2, stride: 1 << 32)
+    case .convolutionStride: _ = conv2d(image, Tensor<Double>.ones([3, 3, 2, 1]), stride: 1 << 32)
+    case .splitCounts: _ = x.split(counts: [.max, .max], axis: 0)
+    case .scatterAxis: _ = x.scatterAdded(at: Tensor<Int32>([0, 1]), entries: 3, axis: .max)
+    case .padding: _ = x.padded(before: [.max, 0], after: [.max, 0])
+    case .negativeCount: _ = Tensor<Double>.iota(-1)
     case .elementCount: _ = Tensor<Double>.zeros([1 << 40, 1 << 40])
     case .integerLiteral:
       let number: Tensor<Int32> = 3_000_000_000
