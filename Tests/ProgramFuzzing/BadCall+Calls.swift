@@ -256,6 +256,8 @@ extension BadCall {
       "Controller.stepsPerInterval",
       { a in
         let steps = a.integer()
+        // So many are taken, whatever maxSteps says: that would be right and take for ever.
+        guard steps <= 100_000 || steps > 1 << 31 else { return }
         try evaluate(
           odeint(from: a.tensor(), t0: 0, t1: 1, controller: .fixed(stepsPerInterval: steps), maxSteps: 50) {
             _, y in -y
