@@ -20,8 +20,9 @@ package struct CompileOptions: Sendable {
   }
 }
 
-/// A graph that cannot be compiled: it reaches a symbol that is not among the inputs.
-package struct CompileError: Error, Hashable, CustomStringConvertible {
-  package var description: String
+/// A graph that cannot be compiled: it reads a symbol of another trace, or the field of a solve does what it must not
+/// (mix the rows of lanes that have steps of their own; solve another equation or loop at every evaluation).
+public struct CompileError: Error, Hashable, CustomStringConvertible {
+  public private(set) var description: String
   init(_ description: String) { self.description = description }
 }

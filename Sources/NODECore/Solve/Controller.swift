@@ -52,7 +52,7 @@ public struct Controller: Sendable, Hashable {
     return Controller(parameters: parameters)
   }
 
-  /// So many equal steps from each save time to the next.
+  /// So many equal steps from each save time to the next. That many are taken: `maxSteps` does not apply.
   public static func fixed(stepsPerInterval: Int) -> Controller {
     require(
       (1...ControllerParameters.mostStepsPerInterval).contains(stepsPerInterval),
