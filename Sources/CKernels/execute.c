@@ -39,43 +39,46 @@ nk_frame nk_run_frame(const nk_run *run, int32_t worker, int64_t group) {
                     .residual = run->workspace + layout->residual + worker * layout->residual_stride,
                     .nested = run->workspace + layout->nested,
                     .lanes = 1,
-                    .acc_scale = 1};
+                    .acc_scale = 1,
+                    .watch = run->watch,
+                    .worker = worker};
+}
+
+static inline nk_status dispatch(const nk_instr *instr, const nk_frame *frame) {
+  switch (instr->op) {
+  case NK_OP_EWISE:
+    return nk_ewise_execute(instr, frame);
+  case NK_OP_COPY:
+    return nk_copy_execute(instr, frame);
+  case NK_OP_MATMUL_BATCHED:
+    return nk_batched_execute(instr, frame);
+  case NK_OP_LU:
+  case NK_OP_LU_SOLVE:
+  case NK_OP_LU_DETERMINANT:
+  case NK_OP_CHOLESKY:
+  case NK_OP_TRIANGULAR_SOLVE:
+  case NK_OP_QR:
+  case NK_OP_SYMMETRIC_EIGEN:
+    return nk_matrix_execute(instr, frame);
+  case NK_OP_SCAN:
+    return nk_scan_execute(instr->u.scan, frame, frame->nested);
+  case NK_OP_ODE:
+  case NK_OP_ODE_GRADIENT:
+    return nk_ode_execute(instr, frame, frame->nested);
+  default:
+    return nk_op_execute(instr, frame);
+  }
+}
+
+nk_status nk_instr_execute(const nk_instr *instr, const nk_frame *frame) {
+  return dispatch(instr, frame);
 }
 
 nk_status nk_frame_execute(const nk_frame *frame, const nk_region *region) {
+  if (frame->watch) return frame->watch->execute(frame->watch, frame, region);
   const nk_instr *instr = frame->program->instrs + region->first;
   for (int32_t i = 0; i < region->count; i++, instr++) {
-    nk_status status;
-    switch (instr->op) {
-    case NK_OP_EWISE:
-      status = nk_ewise_execute(instr, frame);
-      break;
-    case NK_OP_COPY:
-      status = nk_copy_execute(instr, frame);
-      break;
-    case NK_OP_MATMUL_BATCHED:
-      status = nk_batched_execute(instr, frame);
-      break;
-    case NK_OP_LU:
-    case NK_OP_LU_SOLVE:
-    case NK_OP_LU_DETERMINANT:
-    case NK_OP_CHOLESKY:
-    case NK_OP_TRIANGULAR_SOLVE:
-    case NK_OP_QR:
-    case NK_OP_SYMMETRIC_EIGEN:
-      status = nk_matrix_execute(instr, frame);
-      break;
-    case NK_OP_SCAN:
-      status = nk_scan_execute(instr->u.scan, frame, frame->nested);
-      break;
-    case NK_OP_ODE:
-    case NK_OP_ODE_GRADIENT:
-      status = nk_ode_execute(instr, frame, frame->nested);
-      break;
-    default:
-      status = nk_op_execute(instr, frame);
-      break;
-    }
+    const nk_status status = dispatch(instr, frame);
     if (status != NK_SUCCESS) {
       if (frame->diagnosis) {
         frame->diagnosis->status = status;

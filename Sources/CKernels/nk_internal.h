@@ -31,6 +31,7 @@ typedef struct nk_run {
   nk_pool *pool;
   int64_t lanes;
   nk_diagnosis *diagnosis;
+  nk_watch *watch;
 } nk_run;
 nk_status nk_run_regions(const nk_run *run, int32_t first, int32_t count);
 // The frame of one worker and one group of accumulators, without lanes.
@@ -54,6 +55,7 @@ static inline int64_t nk_frame_lanes(const nk_frame *frame, int32_t buffer) {
   return frame->program->buffers[buffer].has_lanes ? frame->lanes : 1;
 }
 
+nk_status nk_instr_execute(const nk_instr *instr, const nk_frame *frame); // for watches
 nk_status nk_ewise_execute(const nk_instr *instr, const nk_frame *frame);
 int64_t nk_ewise_scratch(const nk_instr *instr, int64_t lanes);
 nk_status nk_copy_execute(const nk_instr *instr, const nk_frame *frame);

@@ -107,6 +107,7 @@ static inline void nk_exchange(char *a, char *b, int64_t bytes) {
 }
 // Lanes [first, end) of a group.
 static inline int64_t nk_group_lane(const nk_solve *solve, int64_t group) {
+  if (solve->only) return solve->only - 1 + (group > 0);
   return nk_group_first(group, solve->groups, solve->ode->lanes);
 }
 
@@ -133,5 +134,9 @@ void nk_lane_report(const nk_solve *solve, const nk_slot *slot, int64_t checkpoi
 nk_status nk_lanes_total(const nk_solve *solve);
 // Of lanes that failed the group remembers the first.
 void nk_lane_failed(const nk_march *march, int64_t row, int64_t component);
+// Goes through the lane of the diagnosis once more, alone, with `group`, which does that for a group of lanes.
+void nk_lanes_explain(nk_solve *solve, void (*group)(void *solve, int64_t group, int32_t worker));
+// One attempt of it.
+void nk_lanes_remember(const nk_solve *solve, double t, double t1, double error2);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef NK_SOLVE_H
 #define NK_SOLVE_H
 
+#include "nk_failure.h"
 #include "nk_internal.h"
 #include "nk_ode.h"
 
@@ -78,6 +79,12 @@ typedef struct nk_solve {
   double *time_partials;                         // exact: [groups, time_count]
   char *lane_tape;                               // steps of their own: one tape after the other
   char *committed, *lane_tentative; // backsolve, adaptive: accepted accumulators, lane captures' increments
+  struct nk_profile *profile; // NULL: none
+  int64_t number;             // of the instruction, see nk_program
+  // Of a repetition that looks for the reason of a failure:
+  nk_failure *failure;        // remembers the attempts of a lane with steps of its own
+  struct nk_seeker *seeker;
+  int64_t only;               // the only lane to go through, plus one; 0: all
 } nk_solve;
 
 int64_t nk_solve_plan(nk_solve *solve, const nk_ode *ode, nk_opcode op, int32_t threads, char *base);
@@ -148,6 +155,8 @@ typedef struct nk_pace {
   int after_rejection, non_finite;
   int64_t accepted, rejected, evaluations;
   double last_error, last_h; // of the last rejected step; of the last attempt
+  double t;                  // where the attempt began
+  nk_failure *failure;       // remembers the last attempts; NULL: nobody asks
 } nk_pace;
 void nk_pace_start(nk_pace *pace, const nk_solve *solve, double from, double to);
 // The end of the next attempt towards `to`; a status other than success ends the solve.
@@ -159,6 +168,26 @@ double nk_initial_step(double d1, double d2, double h0, int32_t order);
 int64_t nk_grid_steps(const nk_solve *solve, const double *times);
 double nk_grid_time(const nk_solve *solve, const double *times, int64_t n, int64_t steps);
 int64_t nk_grid_interval_steps(const nk_solve *solve, const double *times, int64_t interval);
+
+// --- After a failure (ode_failure.c)
+// ---------------------------------------------------------------------------------------
+// Where the story of a failure goes, emptied; NULL: nobody asks.
+nk_failure *nk_failure_of(const nk_solve *solve);
+// Between begin and end evaluations of the solve's programs look for a result that is not finite; from the first one
+// they find out where it came from. `row` of the rows that a program runs on; -1: any.
+typedef struct nk_seeker {
+  nk_watch watch;
+  nk_solve *solve;
+  nk_origin *origin;
+  int64_t row;
+  int found;
+  double t, h; // of the last step that was told
+} nk_seeker;
+int nk_seek_begin(nk_seeker *seeker, nk_solve *solve, int64_t row); // 0: nobody asks
+void nk_seek_end(nk_seeker *seeker);
+int nk_seek_step(nk_seeker *seeker, const nk_step *step); // tells a fixed step; whether it is the one that failed
+// The last fixed steps of the way forward, of which number `failed` failed.
+void nk_failure_grid(const nk_solve *solve, int64_t failed, int64_t steps);
 
 // --- Drivers
 // -------------------------------------------------------------------------------------------------------

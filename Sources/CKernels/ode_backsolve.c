@@ -10,16 +10,9 @@
 // their step is accepted.
 #include <math.h>
 #include <string.h>
-#include "nk_solve.h"
+#include "nk_backsolve.h"
+#include "nk_phases.h"
 #pragma STDC FP_CONTRACT OFF
-
-typedef struct pass {
-  nk_solve *solve;
-  nk_step step;
-  int commit; // the tentative sums of the attempt before are to be kept
-  double h0;
-  int32_t save; // of the pass over save times
-} pass;
 
 // Stages of y (k) and of lambda (slope: (df/dy)^T lambda, so lambda' is its negative).
 static nk_status stages(const nk_block *b, const nk_step *step, const char *y, const char *lambda,
@@ -27,6 +20,7 @@ static nk_status stages(const nk_block *b, const nk_step *step, const char *y, c
   const nk_solve *s = b->solve;
   const nk_tableau *m = s->tableau;
   const nk_scratch *scratch = &b->scratch;
+  nk_phase_mark(s, b->worker, NK_PHASE_STAGES, b->lanes);
   for (int32_t i = 0; i < m->stages; i++) {
     if (!(mask >> i & 1)) continue;
     const double *a = m->a + i * m->stages;
@@ -56,7 +50,8 @@ static nk_step backward_step(double t, double t1) {
 
 // --- Fixed steps: blocks do not meet
 // -------------------------------------------------------------------------------
-static nk_status fixed_block(const nk_block *b, int64_t *evaluations) {
+// `seeker`: of the repetition that looks for the step that failed.
+nk_status nk_backsolve_fixed_block(const nk_block *b, int64_t *evaluations, nk_seeker *seeker) {
   const nk_solve *s = b->solve;
   const size_t bytes = (size_t)(b->lanes * s->row_bytes);
   const int32_t last = s->ode->time_count - 1;
@@ -76,6 +71,7 @@ static nk_status fixed_block(const nk_block *b, int64_t *evaluations) {
       const nk_status status = stages(b, &step, y, lambda, mask, NULL, evaluations);
       if (status != NK_SUCCESS) return status;
       advance(b, &step, y, lambda, y1, lambda1);
+      if (seeker && nk_seek_step(seeker, &step)) return NK_NON_FINITE_FIELD;
       char *swap = y;
       y = y1;
       y1 = swap;
@@ -90,7 +86,7 @@ static nk_status fixed_block(const nk_block *b, int64_t *evaluations) {
 }
 
 static void fixed_group(void *context, int64_t group, int32_t worker) {
-  const pass *p = context;
+  const nk_pass *p = context;
   const nk_solve *s = p->solve;
   memset(nk_field_acc(&s->vjp, group), 0, (size_t)s->vjp.body->acc_bytes);
   const int64_t end = nk_group_first(group + 1, s->groups, s->blocks);
@@ -98,7 +94,7 @@ static void fixed_group(void *context, int64_t group, int32_t worker) {
     nk_block b = nk_solve_block(s, i, worker);
     b.group = group;
     s->notes[i] = (nk_note){0};
-    s->notes[i].status = fixed_block(&b, &s->notes[i].evaluations);
+    s->notes[i].status = nk_backsolve_fixed_block(&b, &s->notes[i].evaluations, NULL);
   }
 }
 
@@ -122,7 +118,7 @@ static void commit_group(const nk_solve *s, int64_t group, int32_t worker) {
 }
 
 static void commit_only(void *context, int64_t group, int32_t worker) {
-  const pass *p = context;
+  const nk_pass *p = context;
   commit_group(p->solve, group, worker);
 }
 
@@ -140,23 +136,32 @@ static double lambda_error2(const nk_block *b, const nk_step *step, const char *
                                  s->controller->rtol, (ptrdiff_t)b->elements);
 }
 
+nk_status nk_backsolve_attempt(const nk_block *b, const nk_step *step, int64_t *evaluations) {
+  const nk_solve *s = b->solve;
+  const uint32_t mask = (1u << s->tableau->step_stages) - 1;
+  const char *y = s->y + b->offset, *lambda = s->lambda + b->offset;
+  const nk_status status = stages(b, step, y, lambda, mask, s->lane_tentative, evaluations);
+  advance(b, step, y, lambda, s->y1 + b->offset, s->lambda1 + b->offset);
+  return status;
+}
+
 static void attempt_group(void *context, int64_t group, int32_t worker) {
-  const pass *p = context;
+  const nk_pass *p = context;
   const nk_solve *s = p->solve;
   if (p->commit) commit_group(s, group, worker);
   memset(nk_field_acc(&s->vjp, group), 0, (size_t)s->vjp.body->acc_bytes);
-  const uint32_t mask = (1u << s->tableau->step_stages) - 1;
   const int64_t end = nk_group_first(group + 1, s->groups, s->blocks);
   for (int64_t i = nk_group_first(group, s->groups, s->blocks); i < end; i++) {
     nk_block b = nk_solve_block(s, i, worker);
     b.group = group;
     nk_note *note = &s->notes[i];
     *note = (nk_note){0};
+    nk_phase_mark(s, worker, NK_PHASE_CAPTURES, b.lanes);
     nk_lane_captures_reset(&b, s->lane_tentative);
     const char *y = s->y + b.offset, *lambda = s->lambda + b.offset;
     char *y1 = s->y1 + b.offset, *lambda1 = s->lambda1 + b.offset;
-    note->status = stages(&b, &p->step, y, lambda, mask, s->lane_tentative, &note->evaluations);
-    advance(&b, &p->step, y, lambda, y1, lambda1);
+    note->status = nk_backsolve_attempt(&b, &p->step, &note->evaluations);
+    nk_phase_mark(s, worker, NK_PHASE_ERROR, b.lanes);
     note->sum[0] = nk_block_error2(&b, &p->step, y, y1, b.scratch.k);
     note->sum[1] = lambda_error2(&b, &p->step, lambda, lambda1);
     note->finite = s->kernels->all_finite(y1, (ptrdiff_t)b.elements) &&
@@ -165,8 +170,8 @@ static void attempt_group(void *context, int64_t group, int32_t worker) {
 }
 
 // Hairer's rule for y and lambda together. Accumulators see the weight 0.
-static void first_slope(void *context, int64_t index, int32_t worker) {
-  const pass *p = context;
+void nk_backsolve_first_slope(void *context, int64_t index, int32_t worker) {
+  const nk_pass *p = context;
   const nk_solve *s = p->solve;
   nk_block b = nk_solve_block(s, index, worker);
   nk_note *note = &s->notes[index];
@@ -183,7 +188,7 @@ static void first_slope(void *context, int64_t index, int32_t worker) {
 }
 
 static void probe(void *context, int64_t index, int32_t worker) {
-  const pass *p = context;
+  const nk_pass *p = context;
   const nk_solve *s = p->solve;
   const nk_block b = nk_solve_block(s, index, worker);
   nk_note *note = &s->notes[index];
@@ -224,10 +229,10 @@ static double components(const nk_solve *s) {
 
 // Runs `body` over blocks on one thread: the groups' accumulators and the workers' scratch are then free to
 // use.
-static nk_status choose_first_step(pass *p, nk_pace *pace) {
+static nk_status choose_first_step(nk_pass *p, nk_pace *pace) {
   nk_solve *s = p->solve;
   const double span = fabs(s->times[s->ode->time_count - 1] - s->times[0]);
-  for (int64_t i = 0; i < s->blocks; i++) first_slope(p, i, 0);
+  for (int64_t i = 0; i < s->blocks; i++) nk_backsolve_first_slope(p, i, 0);
   verdict v = gather_notes(s);
   const double d0 = sqrt(v.sum / components(s)), d1 = sqrt(v.sum1 / components(s));
   const double h0 = nk_first_guess(d0, d1, span);
@@ -243,7 +248,7 @@ static nk_status choose_first_step(pass *p, nk_pace *pace) {
   return v.status;
 }
 
-static nk_status adaptive(pass *p, nk_pace *pace, double *reached) {
+static nk_status adaptive(nk_pass *p, nk_pace *pace, double *reached) {
   nk_solve *s = p->solve;
   const int32_t last = s->ode->time_count - 1;
   const ptrdiff_t n = (ptrdiff_t)(s->ode->lanes * s->ode->dim);
@@ -262,7 +267,7 @@ static nk_status adaptive(pass *p, nk_pace *pace, double *reached) {
       status = nk_pace_next(pace, s, t, s->times[i - 1], &t1);
       if (status != NK_SUCCESS) break;
       p->step = backward_step(t, t1);
-      nk_pool_run(s->frame->pool, s->groups, attempt_group, p);
+      nk_solve_run(s, s->groups, attempt_group, p, NK_PHASE_CONTROL);
       const verdict v = gather_notes(s);
       status = v.status;
       pace->evaluations += s->notes[0].evaluations;
@@ -282,7 +287,7 @@ static nk_status adaptive(pass *p, nk_pace *pace, double *reached) {
     if (status != NK_SUCCESS) return status;
   }
   *reached = s->times[0];
-  if (p->commit) nk_pool_run(s->frame->pool, s->groups, commit_only, p);
+  if (p->commit) nk_solve_run(s, s->groups, commit_only, p, NK_PHASE_CONTROL);
   return NK_SUCCESS;
 }
 
@@ -290,7 +295,7 @@ static nk_status adaptive(pass *p, nk_pace *pace, double *reached) {
 // ---------------------------------------------------------------------------------------- dL/dt_i = <ct_i,
 // f(t_i, y_i)>, dL/dt_0 = -<lambda(t_0), f(t_0, y_0)>.
 static void time_block(void *context, int64_t index, int32_t worker) {
-  const pass *p = context;
+  const nk_pass *p = context;
   const nk_solve *s = p->solve;
   const nk_block b = nk_solve_block(s, index, worker);
   nk_note *note = &s->notes[index];
@@ -303,10 +308,10 @@ static void time_block(void *context, int64_t index, int32_t worker) {
   note->sum[0] = p->save == 0 ? -value : value;
 }
 
-static nk_status time_cotangents(pass *p, nk_pace *pace) {
+static nk_status time_cotangents(nk_pass *p, nk_pace *pace) {
   nk_solve *s = p->solve;
   for (p->save = 0; p->save < s->ode->time_count; p->save++) {
-    nk_pool_run(s->frame->pool, s->blocks, time_block, p);
+    nk_solve_run(s, s->blocks, time_block, p, NK_PHASE_CONTROL);
     pace->evaluations++;
     const verdict v = gather_notes(s);
     if (v.status != NK_SUCCESS) return v.status;
@@ -318,7 +323,7 @@ static nk_status time_cotangents(pass *p, nk_pace *pace) {
 nk_status nk_backsolve_gradient(nk_solve *s) {
   const int32_t last = s->ode->time_count - 1;
   const ptrdiff_t n = (ptrdiff_t)(s->ode->lanes * s->ode->dim);
-  pass p = {.solve = s};
+  nk_pass p = {.solve = s};
   nk_pace pace;
   nk_pace_start(&pace, s, s->times[last], s->times[0]);
   nk_status status = nk_field_prepare(s, &s->field);
@@ -335,7 +340,7 @@ nk_status nk_backsolve_gradient(nk_solve *s) {
       status = adaptive(&p, &pace, &reached);
       acc = s->committed;
     } else {
-      nk_pool_run(s->frame->pool, s->groups, fixed_group, &p);
+      nk_solve_run(s, s->groups, fixed_group, &p, NK_PHASE_CONTROL);
       status = gather_notes(s).status;
       pace.evaluations = s->notes[0].evaluations;
       for (int32_t i = 0; i < last; i++) pace.accepted += nk_grid_interval_steps(s, s->times, i);
@@ -351,6 +356,6 @@ nk_status nk_backsolve_gradient(nk_solve *s) {
     s->kernels->axpby(s->ct_y0, s->ct_states, 1, 1, n);
   }
   nk_report(s, status, &pace, reached, 0, 0);
-  if (status != NK_SUCCESS) nk_diagnose(s, status, &pace, reached, -1, -1);
+  if (status != NK_SUCCESS) nk_backsolve_explain(&p, status, &pace, reached);
   return status;
 }

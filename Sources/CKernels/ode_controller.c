@@ -5,6 +5,7 @@
 
 void nk_pace_start(nk_pace *pace, const nk_solve *solve, double from, double to) {
   *pace = (nk_pace){.direction = to >= from ? 1 : -1, .h = solve->controller->first_step, .error_before = 1};
+  pace->failure = nk_failure_of(solve);
 }
 
 nk_status nk_pace_next(nk_pace *pace, const nk_solve *solve, double t, double to, double *t1) {
@@ -21,6 +22,7 @@ nk_status nk_pace_next(nk_pace *pace, const nk_solve *solve, double t, double to
   const int stuck =
       pace->after_rejection && fabs(*t1 - t) >= rejected_h && rejected_h < 1e-13 * fmax(fabs(t), fabs(*t1));
   pace->last_h = *t1 - t;
+  pace->t = t;
   // The last step may be as short as the end requires, unless it was shortened by errors.
   const int too_short = h < c->min_step && (!last || pace->after_rejection);
   if (*t1 == t || too_short || stuck || !(h > 0))
@@ -50,6 +52,7 @@ int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h) 
     pace->rejected++;
     pace->last_error = error;
   }
+  nk_failure_attempt(pace->failure, pace->t, h, error, accepted);
   return accepted;
 }
 

@@ -8,6 +8,7 @@
 // With t_n = t0 + s_n (t1 - t0) a step's stage times move with the ends, and its h by the relative amount
 // (dt1 - dt0) / (t1 - t0), for which h b_i lambda + ... = kbar_i gives the cotangent sum_i <k_i, kbar_i>.
 #include <string.h>
+#include "nk_phases.h"
 #include "nk_solve.h"
 
 typedef struct sweep {
@@ -141,6 +142,7 @@ static nk_status reverse_step(sweep *w, int64_t n, const char *y) {
   const nk_solve *s = w->b.solve;
   const nk_tableau *m = s->tableau;
   const nk_scratch *scratch = &w->b.scratch;
+  nk_phase_mark(s, w->b.worker, NK_PHASE_STAGES, w->b.lanes);
   const nk_step step = step_of(w, n);
   const uint32_t mask = step.save_end > step.save_first ? w->dense : w->core;
   const int want_times = s->ct_times != NULL;
@@ -177,6 +179,7 @@ static nk_status reverse_step(sweep *w, int64_t n, const char *y) {
 }
 
 static nk_status advance(sweep *w, int64_t n, const char *y, char *y1) {
+  nk_phase_mark(w->b.solve, w->b.worker, NK_PHASE_STAGES, w->b.lanes);
   const nk_step step = step_of(w, n);
   return nk_step_stages(&w->b, &step, y, y1, w->b.scratch.k, w->core, &w->recomputed);
 }
@@ -251,7 +254,7 @@ nk_status nk_exact_gradient(nk_solve *s) {
   if (status == NK_SUCCESS) status = nk_field_prepare(s, &s->backward);
   if (status != NK_SUCCESS) return status;
   nk_captures_clear(s);
-  nk_pool_run(s->frame->pool, s->groups, sweep_group, s);
+  nk_solve_run(s, s->groups, sweep_group, s, NK_PHASE_CONTROL);
   for (int64_t g = 0; g < s->groups && status == NK_SUCCESS; g++) status = (nk_status)s->notes[g].status;
   if (status != NK_SUCCESS) return status;
   char *acc = nk_field_acc(&s->backward, 0);

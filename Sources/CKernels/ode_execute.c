@@ -1,6 +1,7 @@
 // The solver instructions of a program: operands, workspace, statistics, diagnosis.
 #include <string.h>
 #include "nk_lanes.h"
+#include "nk_phases.h"
 
 // The scratch of one worker; with base 0 only its size is of use.
 nk_scratch nk_solve_scratch(const nk_solve *s, int32_t worker, uintptr_t base, int64_t *bytes) {
@@ -194,7 +195,7 @@ static nk_status check_times(const nk_solve *s) {
   return NK_SUCCESS;
 }
 
-static nk_status run(nk_solve *s) {
+static nk_status run_kind(nk_solve *s) {
   const nk_ode *ode = s->ode;
   const int exact = ode->sensitivity == NK_SENSITIVITY_EXACT;
   if (ode->controller.per_lane) {
@@ -205,6 +206,13 @@ static nk_status run(nk_solve *s) {
   return exact ? nk_exact_gradient(s) : nk_backsolve_gradient(s);
 }
 
+static nk_status run(nk_solve *s) {
+  nk_phase_mark(s, s->frame->worker, NK_PHASE_CONTROL, 0);
+  const nk_status status = run_kind(s);
+  if (s->profile) nk_phase_leave(s, s->frame->worker);
+  return status;
+}
+
 nk_status nk_ode_execute(const nk_instr *instr, const nk_frame *frame, char *workspace) {
   const nk_ode *ode = instr->u.ode;
   const int gradient = instr->op == NK_OP_ODE_GRADIENT;
@@ -212,6 +220,8 @@ nk_status nk_ode_execute(const nk_instr *instr, const nk_frame *frame, char *wor
   nk_solve s;
   nk_solve_plan(&s, ode, instr->op, nk_pool_threads(frame->pool), workspace);
   s.frame = frame;
+  s.profile = nk_profile_of(frame);
+  s.number = frame->program->number + (instr - frame->program->instrs);
   s.y0 = operand(frame, ode->y0);
   s.times = operand(frame, ode->times);
   s.states = operand(frame, ode->states);

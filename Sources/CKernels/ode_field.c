@@ -29,6 +29,7 @@ nk_status nk_field_prepare(nk_solve *solve, nk_field *field) {
   field->run.args = arguments_of(field, 0);
   field->run.pool = solve->frame->pool;
   field->run.diagnosis = solve->frame->diagnosis;
+  field->run.watch = solve->frame->watch;
   return nk_run_regions(&field->run, 0, field->run.program->setup_regions);
 }
 

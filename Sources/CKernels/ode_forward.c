@@ -2,6 +2,7 @@
 // per attempt.
 #include <math.h>
 #include <string.h>
+#include "nk_phases.h"
 #include "nk_solve.h"
 
 typedef struct attempt {
@@ -42,6 +43,7 @@ static void fixed_block(void *context, int64_t index, int32_t worker) {
     if (tableau->fsal && n + 1 < steps) mask |= 1u << (tableau->step_stages - 1);
     const int reusable = mask >> (tableau->step_stages - 1) & 1;
     if (k0_valid) mask &= ~1u;
+    nk_phase_mark(s, worker, NK_PHASE_STAGES, b.lanes);
     nk_status status = nk_step_stages(&b, &step, y, y1, k, mask, &note->evaluations);
     if (status == NK_SUCCESS && !s->kernels->all_finite(y1, (ptrdiff_t)b.elements)) {
       // A sum of finite slopes that overflowed is the state's fault.
@@ -59,7 +61,9 @@ static void fixed_block(void *context, int64_t index, int32_t worker) {
       memcpy(s->y1 + b.offset, y1, (size_t)bytes);
       return;
     }
+    nk_phase_mark(s, worker, NK_PHASE_SAVE, b.lanes);
     nk_step_save(&b, &step, y, y1, k);
+    nk_phase_mark(s, worker, NK_PHASE_CONTROL, b.lanes);
     char *swap = y;
     y = y1;
     y1 = swap;
@@ -105,7 +109,7 @@ static nk_status fixed_solve(nk_solve *s) {
     for (int64_t n = 0; n <= steps; n++) s->tape.t[n] = nk_grid_time(s, s->times, n, steps);
     kept = nk_block_count(steps, s->tape.header[NK_TAPE_STRIDE]);
   }
-  nk_pool_run(s->frame->pool, s->blocks, fixed_block, s);
+  nk_solve_run(s, s->blocks, fixed_block, s, NK_PHASE_CONTROL);
   int64_t first = -1;
   for (int64_t i = 0; i < s->blocks; i++)
     if (s->notes[i].status != NK_SUCCESS && (first < 0 || s->notes[i].step < s->notes[first].step)) first = i;
@@ -124,6 +128,12 @@ static nk_status fixed_solve(nk_solve *s) {
       for (int64_t j = 0; j < s->ode->dim && component < 0; j++)
         if (!s->kernels->all_finite(s->y1 + i * s->row_bytes + j * s->size, 1)) lane = i, component = j;
     nk_diagnose(s, status, &pace, t, lane, component);
+    nk_failure_grid(s, done, steps);
+    nk_seeker seeker;
+    if (nk_seek_begin(&seeker, s, component < 0 ? -1 : lane - b.lane0)) {
+      fixed_block(s, first, 0);
+      nk_seek_end(&seeker);
+    }
   }
   return status;
 }
@@ -150,9 +160,12 @@ static void attempt_block(void *context, int64_t index, int32_t worker) {
   if (a->k0_valid) mask &= ~1u;
   const char *y = s->y + b.offset;
   char *y1 = s->y1 + b.offset;
+  nk_phase_mark(s, worker, NK_PHASE_STAGES, b.lanes);
   note->status = nk_step_stages(&b, &a->step, y, y1, k, mask, &note->evaluations);
+  nk_phase_mark(s, worker, NK_PHASE_ERROR, b.lanes);
   note->sum[0] = nk_block_error2(&b, &a->step, y, y1, k);
   note->finite = s->kernels->all_finite(y1, (ptrdiff_t)b.elements);
+  nk_phase_mark(s, worker, NK_PHASE_SAVE, b.lanes);
   nk_step_save(&b, &a->step, y, y1, k); // overwritten if the step is rejected
 }
 
@@ -206,7 +219,7 @@ static verdict gather_notes(const nk_solve *s) {
 static nk_status begin(attempt *a, nk_pace *pace) {
   nk_solve *s = a->solve;
   if (!s->kernels->all_finite(s->y0, (ptrdiff_t)(s->ode->lanes * s->ode->dim))) return NK_NON_FINITE_STATE;
-  nk_pool_run(s->frame->pool, s->blocks, first_slope_block, a);
+  nk_solve_run(s, s->blocks, first_slope_block, a, NK_PHASE_CONTROL);
   pace->evaluations++;
   verdict v = gather_notes(s);
   if (v.status != NK_SUCCESS) return v.status;
@@ -216,7 +229,7 @@ static nk_status begin(attempt *a, nk_pace *pace) {
   const double d0 = sqrt(v.sum[0] / count), d1 = sqrt(v.sum[1] / count);
   const double h0 = nk_first_guess(d0, d1, span);
   a->h0 = pace->direction * h0;
-  nk_pool_run(s->frame->pool, s->blocks, probe_block, a);
+  nk_solve_run(s, s->blocks, probe_block, a, NK_PHASE_CONTROL);
   pace->evaluations++;
   v = gather_notes(s);
   if (v.status != NK_SUCCESS) return v.status;
@@ -257,6 +270,20 @@ static void locate_error(attempt *a, int64_t *lane, int64_t *component) {
   }
 }
 
+// Repeats what failed, to see where it failed: the evaluation at the first time, or the last attempt.
+static void explain(attempt *a, const nk_pace *pace, int64_t *lane) {
+  nk_solve *s = a->solve;
+  nk_seeker seeker;
+  const int64_t known = *lane < 0 ? -1 : *lane / s->block_lanes;
+  const int tried = pace->accepted + pace->rejected > 0 || a->step.h != 0;
+  if (!nk_seek_begin(&seeker, s, known < 0 ? -1 : *lane - known * s->block_lanes)) return;
+  for (int64_t i = nk_max(known, 0); i <= (known < 0 ? s->blocks - 1 : known) && !seeker.found; i++) {
+    (tried ? attempt_block : first_slope_block)(a, i, 0);
+    if (seeker.found && *lane < 0) *lane = i * s->block_lanes + seeker.origin->row;
+  }
+  nk_seek_end(&seeker);
+}
+
 static nk_status adaptive_solve(nk_solve *s) {
   attempt a = {.solve = s, .k0_valid = 1};
   const int32_t last = s->ode->time_count - 1;
@@ -280,7 +307,7 @@ static nk_status adaptive_solve(nk_solve *s) {
     }
     int64_t ahead = cursor;
     a.step = nk_step_make(s, t, t1, &ahead);
-    nk_pool_run(s->frame->pool, s->blocks, attempt_block, &a);
+    nk_solve_run(s, s->blocks, attempt_block, &a, NK_PHASE_CONTROL);
     const verdict v = gather_notes(s);
     status = v.status;
     pace.evaluations += s->notes[0].evaluations;
@@ -308,6 +335,8 @@ static nk_status adaptive_solve(nk_solve *s) {
   }
   nk_report(s, status, &pace, t, kept, 0);
   if (status == NK_SUCCESS) return status;
+  const int broken = status != NK_MAX_STEPS && status != NK_STEP_UNDERFLOW && status != NK_NON_FINITE_STATE;
+  if (broken || (pace.after_rejection && pace.non_finite)) explain(&a, &pace, &lane);
   for (int64_t i = cursor; i <= last; i++)
     memcpy(s->states + i * s->state_bytes, s->y, (size_t)s->state_bytes);
   nk_diagnose(s, status, &pace, t, lane, component);

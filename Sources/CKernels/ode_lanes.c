@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 #include "nk_lanes.h"
+#include "nk_phases.h"
 #pragma STDC FP_CONTRACT OFF
 
 int64_t nk_march_plan(nk_march *m, const nk_solve *s, int64_t capacity, uintptr_t base) {
@@ -246,12 +247,17 @@ static nk_status blame(const nk_march *m, int64_t row) {
 static nk_status advance(nk_march *m) {
   const nk_solve *s = m->solve;
   const nk_paces *p = &m->paces;
+  nk_phase_mark(s, m->worker, NK_PHASE_CONTROL, m->active);
   const int dense = next(m);
   if (m->active == 0) return NK_SUCCESS;
+  nk_phase_mark(s, m->worker, NK_PHASE_STAGES, m->active);
   set_steps(m, 0);
   const nk_status status = stages(m, dense);
   if (status != NK_SUCCESS) return status;
+  nk_phase_mark(s, m->worker, NK_PHASE_ERROR, m->active);
   set_errors(m);
+  if (s->failure) nk_lanes_remember(s, p->t[0], p->t1[0], p->error[0]);
+  nk_phase_mark(s, m->worker, NK_PHASE_SAVE, m->active);
   for (int64_t r = 0; m->keep && r < m->active; r++) {
     if (!(m->rule.adaptive ? p->error[r] <= 1 : isfinite(p->error[r]))) continue;
     nk_paces_leave(p, &m->slots[r], r);
@@ -260,6 +266,7 @@ static nk_status advance(nk_march *m) {
   const int32_t events = nk_kernels_get(NK_F64)->pace_judge(&m->rule, p, (ptrdiff_t)m->active);
   for (int64_t r = 0; (events & NK_PACE_SAVES) && r < m->active; r++)
     if (p->verdict[r] & NK_PACE_SAVES) save(m, r);
+  nk_phase_mark(s, m->worker, NK_PHASE_CONTROL, m->active);
   char *swap = m->y;
   m->y = m->y1;
   m->y1 = swap;

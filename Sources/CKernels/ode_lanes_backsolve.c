@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 #include "nk_back.h"
+#include "nk_phases.h"
 #pragma STDC FP_CONTRACT OFF
 
 // --- Stages ------------------------------------------------------------------------------------------------------
@@ -192,15 +193,20 @@ static nk_status advance(nk_back *b) {
   const nk_paces *p = &b->paces;
   next(b);
   if (b->active == 0) return NK_SUCCESS;
+  nk_phase_mark(s, b->worker, NK_PHASE_STAGES, b->active);
   set_steps(b, 0);
   nk_status status = stages(b);
   if (status != NK_SUCCESS) return status;
+  nk_phase_mark(s, b->worker, NK_PHASE_ERROR, b->active);
   errors(b);
+  if (s->failure) nk_lanes_remember(s, p->t[0], p->t1[0], p->error[0]);
   nk_kernels_get(NK_F64)->pace_judge(&b->rule, p, (ptrdiff_t)b->active);
   int64_t accepted = b->active;
   for (int64_t r = b->active - 1; r >= 0; r--)
     if (p->verdict[r] & NK_PACE_REJECTED) nk_back_exchange_rows(b, r, --accepted);
+  nk_phase_mark(s, b->worker, NK_PHASE_CAPTURES, accepted);
   status = quadrature(b, accepted);
+  nk_phase_mark(s, b->worker, NK_PHASE_CONTROL, accepted);
   if (status != NK_SUCCESS) return status;
   memcpy(b->rows[NK_BACK_Y], b->rows[NK_BACK_Y1], (size_t)(accepted * s->row_bytes));
   memcpy(b->rows[NK_BACK_LAMBDA], b->rows[NK_BACK_LAMBDA1], (size_t)(accepted * s->row_bytes));
@@ -281,8 +287,9 @@ nk_status nk_lanes_backsolve(nk_solve *s) {
   if (status == NK_SUCCESS) status = nk_field_prepare(s, &s->adjoint);
   if (status != NK_SUCCESS) return status;
   nk_captures_clear(s);
-  nk_pool_run(s->frame->pool, s->groups, back_group, s);
+  nk_solve_run(s, s->groups, back_group, s, NK_PHASE_CONTROL);
   status = nk_lanes_total(s);
+  if (status != NK_SUCCESS) nk_lanes_explain(s, back_group);
   if (status != NK_SUCCESS) return status;
   if (s->ct_y0) {
     const size_t row = (size_t)s->row_bytes;

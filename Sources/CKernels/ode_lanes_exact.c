@@ -8,6 +8,7 @@
 // that follows from the lanes of the group alone.
 #include <math.h>
 #include <string.h>
+#include "nk_phases.h"
 #include "nk_sweep.h"
 #pragma STDC FP_CONTRACT OFF
 
@@ -154,6 +155,7 @@ static nk_status reverse(nk_sweep *w) {
     dense |= w->slots[r].inside < w->slots[r].inside_end;
   }
   const uint32_t mask = dense ? w->dense : w->core;
+  nk_phase_mark(s, w->worker, NK_PHASE_STAGES, w->live);
   const nk_rows rows = {s, w->worker, w->group, 0, w->live, w->captures};
   nk_status status = NK_SUCCESS;
   for (int32_t i = 0; i < m->stages && status == NK_SUCCESS; i++) {
@@ -239,7 +241,7 @@ nk_status nk_lanes_exact(nk_solve *s) {
   if (status == NK_SUCCESS) status = nk_field_prepare(s, &s->backward);
   if (status != NK_SUCCESS) return status;
   nk_captures_clear(s);
-  nk_pool_run(s->frame->pool, s->groups, sweep_group, s);
+  nk_solve_run(s, s->groups, sweep_group, s, NK_PHASE_CONTROL);
   status = nk_lanes_total(s);
   if (status != NK_SUCCESS) return status;
   char *acc = nk_field_acc(&s->backward, 0);

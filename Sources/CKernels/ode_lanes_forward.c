@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 #include "nk_lanes.h"
+#include "nk_phases.h"
 
 // --- Memory ------------------------------------------------------------------------------------------------------
 int64_t nk_lanes_plan(nk_solve *s, nk_bump *bump) {
@@ -251,6 +252,8 @@ nk_status nk_lanes_forward(nk_solve *s) {
     for (int64_t g = 0; g < s->groups; g++) s->notes[g] = (nk_note){0};
     return nk_lanes_total(s);
   }
-  nk_pool_run(s->frame->pool, s->groups, forward_group, s);
-  return nk_lanes_total(s);
+  nk_solve_run(s, s->groups, forward_group, s, NK_PHASE_CONTROL);
+  const nk_status end = nk_lanes_total(s);
+  if (end != NK_SUCCESS) nk_lanes_explain(s, forward_group);
+  return end;
 }

@@ -29,7 +29,8 @@ nk_status nk_scan_execute(const nk_scan *scan, const nk_frame *frame, char *work
                       .workspace = spare + spare_bytes(scan),
                       .layout = nk_program_layout(scan->body, nk_pool_threads(frame->pool)),
                       .pool = frame->pool,
-                      .diagnosis = frame->diagnosis};
+                      .diagnosis = frame->diagnosis,
+                      .watch = frame->watch};
   for (int32_t i = 0; i < captures; i++) row[sequences + i] = nk_frame_address(frame, scan->captures[i]);
   for (int32_t i = 0; i < carries; i++) {
     in[i] = nk_frame_address(frame, scan->first[i]);

@@ -205,7 +205,7 @@ final class ProgramBuilder {
           buffer_count: Int32(buffers.count), buffers: UnsafePointer(keep(buffers)),
           instr_count: Int32(instructions.count), instrs: UnsafePointer(keep(instructions)),
           region_count: Int32(regions.count), regions: UnsafePointer(keep(regions)),
-          setup_regions: setupRegions, arg_count: arguments,
+          setup_regions: setupRegions, arg_count: arguments, number: 0,
           constants: UnsafeRawPointer(keep(constantValues)), constant_bytes: Int64(constantValues.count * 8),
           arena_bytes: arena, block_bytes: block, residual_bytes: residual, acc_bytes: accumulators)
       ]))

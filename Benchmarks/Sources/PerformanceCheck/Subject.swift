@@ -9,6 +9,8 @@ public protocol Subject: AnyObject {
   func run() throws
   /// What the solves of the last run counted; nil without solves.
   func evaluations() throws -> Evaluations?
+  /// Where so many runs spend their time.
+  func profile(runs: Int) throws -> Profile
 }
 
 /// A subject whose hot loop is known to the check.
@@ -46,6 +48,8 @@ public final class TrainingSubject<Model: Module, Batch: Module>: CountedSubject
   public func compile() throws -> Program { try trainer.stepProgram(for: example) }
 
   public func run() throws { loss = try trainer.step(buffer) }
+
+  public func profile(runs: Int) throws -> Profile { try trainer.profile(example, runs: runs) }
 
   /// Of the last step, before its update.
   public private(set) var loss = Double.nan
@@ -87,6 +91,8 @@ public final class SolveSubject<Scalar: FloatingScalar>: CountedSubject {
   public func compile() throws -> Program { try function.program(for: y0, times) }
 
   public func run() throws { (states, statistics) = try function(y0, times) }
+
+  public func profile(runs: Int) throws -> Profile { try function.profile(y0, times, runs: runs) }
 
   /// What the function returned last.
   public private(set) var states: Tensor<Scalar>?

@@ -41,6 +41,13 @@ public func median(_ values: [Double]) -> Double {
   return sorted.count % 2 == 1 ? sorted[mid] : (sorted[mid - 1] + sorted[mid]) / 2
 }
 
+/// The smallest value that at least this share of the values does not exceed (nearest rank): one of them, so that the
+/// quantile of 1 is the largest.
+public func quantile(_ share: Double, ofSorted values: [Double]) -> Double {
+  precondition(!values.isEmpty && (0...1).contains(share), "quantile \(share) of \(values.count) values")
+  return values[min(max(Int((share * Double(values.count)).rounded(.up)) - 1, 0), values.count - 1)]
+}
+
 /// Median absolute deviation from the median: a spread that outliers do not move.
 public func medianAbsoluteDeviation(_ values: [Double]) -> Double {
   let middle = median(values)

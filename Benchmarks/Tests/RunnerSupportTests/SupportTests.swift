@@ -23,6 +23,13 @@ import Testing
     #expect(abs(fit.slope - 2) < 1e-12 && abs(fit.intercept - 3) < 1e-12 && abs(fit.rSquared - 1) < 1e-12)
   }
 
+  @Test func quantilesAreNearestRanks() {
+    let values = (1...1000).map(Double.init)
+    #expect(quantile(0, ofSorted: values) == 1 && quantile(0.5, ofSorted: values) == 500)
+    #expect(quantile(0.99, ofSorted: values) == 990 && quantile(0.999, ofSorted: values) == 999)
+    #expect(quantile(1, ofSorted: values) == 1000 && quantile(0.999, ofSorted: [7]) == 7)
+  }
+
   @Test func medians() {
     #expect(median([3, 1, 2]) == 2)
     #expect(median([4, 1, 3, 2]) == 2.5)

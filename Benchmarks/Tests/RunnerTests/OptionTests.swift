@@ -47,6 +47,20 @@ import Testing
   }
 }
 
+@Suite struct LatencyTests {
+  @Test func quantilesAreInOrderAndEvaluationsAreCounted() throws {
+    for (name, subject) in try Latency.subjects() {
+      let result = try LatencyResult(name, subject, calls: 50, threads: 1)
+      #expect(result.medianUs > 0 && result.medianUs <= result.p99Us)
+      #expect(result.p99Us <= result.p999Us && result.p999Us <= result.worstUs)
+      #expect(result.evaluations.map { $0 >= 8 } == true)
+      #expect(result.row.count == LatencyResult.header.count)
+      #expect(try subject.run() == ())
+    }
+    #expect(throws: (any Error).self) { try Latency.parse(["--calls", "0"]) }
+  }
+}
+
 @Suite struct RunTests {
   @Test func foreignResultsAreOneSentence() throws {
     let folder = FileManager.default.temporaryDirectory.path + "/results-\(UUID().uuidString)"

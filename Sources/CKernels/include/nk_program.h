@@ -193,6 +193,7 @@ typedef struct nk_program {
   int32_t setup_regions;     // programs run by a solver: the first regions, which depend on captures only, run once
                              // per solve; exactly one region (the body) follows
   int32_t arg_count;
+  int32_t number;            // of its first instruction among those of all programs of an image, its caller's first
   const void *constants; int64_t constant_bytes;
   int64_t arena_bytes;       // NK_SPACE_ARENA
   int64_t block_bytes;       // one worker's NK_SPACE_BLOCK, instruction scratch included
@@ -200,6 +201,7 @@ typedef struct nk_program {
   int64_t acc_bytes;         // one group's NK_SPACE_ACC: the largest region's
 } nk_program;
 
+struct nk_failure;
 // What went wrong, and where. Zeroed by the caller.
 typedef struct nk_diagnosis {
   nk_status status;
@@ -210,6 +212,7 @@ typedef struct nk_diagnosis {
   double error_ratio;        // of the last rejected step
   int64_t steps_needed;      // NK_MAX_STEPS of fixed steps: how many there would have been
   int64_t position, index, entries; // NK_INDEX_OUT_OF_RANGE: where among the indices, which, of how many; entries 0: unknown
+  struct nk_failure *failure; // zeroed by the caller: what led to it, see nk_failure.h; NULL: nobody asks
 } nk_diagnosis;
 
 // Memory of one run with `threads` workers, nested solves included; 64-byte aligned by the caller.
@@ -223,6 +226,14 @@ nk_status nk_program_run(const nk_program *program, void *const *args, void *wor
 const char *nk_opcode_name(nk_opcode op);
 
 // --- Used by the solvers: where one block of one program finds its memory ---------------------------------------
+// Stands between a frame and its instructions, instead of running them straight: a profile, or the search for where a
+// failure began. All other runs have none.
+typedef struct nk_watch nk_watch;
+struct nk_frame;
+struct nk_watch {
+  nk_status (*execute)(nk_watch *watch, const struct nk_frame *frame, const nk_region *region);
+};
+
 typedef struct nk_frame {
   const nk_program *program;
   void *const *args;
@@ -232,6 +243,8 @@ typedef struct nk_frame {
   nk_pool *pool;             // for nested solves in SERIAL regions; NULL inside of a block
   nk_diagnosis *diagnosis;
   char *nested;              // workspace of nested solves (SERIAL regions)
+  nk_watch *watch;
+  int32_t worker;
 } nk_frame;
 nk_status nk_frame_execute(const nk_frame *frame, const nk_region *region); // one block, or one SERIAL region
 static inline char *nk_frame_address(const nk_frame *f, int32_t id) {

@@ -89,6 +89,17 @@ public struct CompiledFunction<Result, each Argument: TensorGroup>: Sendable {
     return try (traces.find(signature) ?? trace(repeat each arguments, signature: signature)).program
   }
 
+  /// Where a call with these arguments spends its time, averaged over `runs` calls after one that is not counted. Traces
+  /// and compiles as a call does; tracing, compiling and the copies of results are no part of it. Throws what a call throws.
+  public func profile(_ arguments: repeat each Argument, runs: Int = 10) throws -> Profile {
+    let (values, signature) = flat(repeat each arguments)
+    require(
+      !values.contains(where: \.isTraced),
+      "CompiledFunction.profile: an argument has no numbers: it is a symbol of a trace or under a derivative")
+    let trace = try traces.find(signature) ?? trace(repeat each arguments, signature: signature)
+    return try trace.program.profile(try evaluate(values) + trace.captures, runs: runs)
+  }
+
   /// How many signatures were traced.
   public var signatureCount: Int { traces.count }
 

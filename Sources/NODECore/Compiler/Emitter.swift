@@ -78,12 +78,18 @@ struct Emitter {
 
   private mutating func emit(_ item: Item) {
     let lead = ir.instructions[item.instructions[0]]
-    let names = item.instructions.map { ir.instructions[$0].name }
-    let last = ir.instructions[item.instructions.last!]
+    let parts = item.instructions.map { number in
+      let instruction = ir.instructions[number]
+      return ProgramDescription.Origin(
+        name: instruction.name, shape: ir[instruction.results[0]].shape.dimensions,
+        operands: instruction.operands.map { ir[$0].shape.dimensions })
+    }
     origin = program.origins.count
     program.origins.append(
-      ProgramDescription.Origin(
-        name: names.joined(separator: " "), shape: ir[last.results[0]].shape.dimensions))
+      parts.count == 1
+        ? parts[0]
+        : ProgramDescription.Origin(
+          name: parts.map(\.name).joined(separator: " "), shape: parts.last!.shape, parts: parts))
     if case .elementwise = lead.opcode {
       emitElementwise(item.instructions)
     } else {

@@ -16,7 +16,7 @@ extension Program: CustomStringConvertible {
     return lines.joined(separator: "\n")
   }
 
-  private var signature: String {
+  var signature: String {
     func list(_ types: [TensorType]) -> String { types.map(\.description).joined(separator: ", ") }
     return "(\(list(inputTypes))) -> (\(list(outputTypes)))"
   }
@@ -98,13 +98,7 @@ extension Program: CustomStringConvertible {
         + (solve.controller.isPerLane ? " of each lane" : "")
         + "; an evaluation: \(quantity(cost.flops, "flop")), \(quantity(cost.bytes, "B"))"
     ]
-    let programs: [(String, ProgramDescription?)] = [
-      ("field", solve.field), ("field, forward", solve.fieldForward),
-      ("field, backward", solve.fieldBackward),
-      ("field with its product", solve.fieldVJP), ("field with its state's product", solve.fieldAdjoint),
-    ]
-    for (name, program) in programs {
-      guard let program else { continue }
+    for (name, program) in solve.namedPrograms {
       lines.append(indent + name)
       lines += table(of: program, lanes: solve.lanes, indent: indent + "  ")
     }
@@ -127,7 +121,7 @@ func quantity(_ count: Int, _ unit: String) -> String {
 }
 
 /// `x` with so many digits after the point.
-private func decimal(_ x: Double, digits: Int) -> String {
+func decimal(_ x: Double, digits: Int) -> String {
   let scale = (0..<digits).reduce(1) { result, _ in result * 10 }
   let rounded = Int((x * Double(scale)).rounded())
   guard digits > 0 else { return "\(rounded)" }

@@ -45,14 +45,34 @@ public final class Program: Sendable {
       "Program.run: takes \(inputTypes.count) inputs and \(outputTypes.count) outputs, got \(inputs.count) and \(outputs.count)"
     )
     let pool = Runtime.currentPool()
+    try withWorkspace(inputs, outputs, pool) { workspace throws(SolveError) in
+      try image.run(arguments: workspace.arguments, workspace: workspace.pointer, pool: pool)
+    }
+  }
+
+  private func withWorkspace<Result>(
+    _ inputs: [UnsafeRawPointer], _ outputs: [UnsafeMutableRawPointer], _ pool: ThreadPool?,
+    _ body: (Workspace) throws(SolveError) -> Result
+  ) throws(SolveError) -> Result {
     let bytes = image.workspaceBytes(threads: pool?.threads ?? 1)
-    try workspaces.withWorkspace(byteCount: bytes) { workspace throws(SolveError) in
+    return try workspaces.withWorkspace(byteCount: bytes) { workspace throws(SolveError) in
       // The kernels take one table of addresses; that they only read the inputs is checked when the image is made.
       for (index, input) in inputs.enumerated() {
         workspace.arguments[index] = UnsafeMutableRawPointer(mutating: input)
       }
       for (index, output) in outputs.enumerated() { workspace.arguments[inputs.count + index] = output }
-      try image.run(arguments: workspace.arguments, workspace: workspace.pointer, pool: pool)
+      return try body(workspace)
+    }
+  }
+
+  /// What `runs` runs counted, after one that was not.
+  package func sheet(inputs: [UnsafeRawPointer], outputs: [UnsafeMutableRawPointer], runs: Int) throws
+    -> ProfileSheet
+  {
+    let pool = Runtime.currentPool()
+    return try withWorkspace(inputs, outputs, pool) { workspace throws(SolveError) in
+      try image.profile(
+        arguments: workspace.arguments, workspace: workspace.pointer, pool: pool, runs: runs)
     }
   }
 

@@ -6,6 +6,8 @@ import CKernels
 struct ImageWriter {
   private let base: UnsafeMutableRawPointer?
   private(set) var bytes = 0
+  /// Of the programs so far.
+  private var instructions = 0
 
   init(into base: UnsafeMutableRawPointer?) { self.base = base }
 
@@ -25,6 +27,8 @@ struct ImageWriter {
 
   mutating func program(_ description: ProgramDescription) -> nk_program {
     var program = nk_program()
+    program.number = Int32(instructions)
+    instructions += description.instructions.count
     program.buffer_count = Int32(description.buffers.count)
     program.buffers = array(description.buffers.map(\.kernel))
     program.instr_count = Int32(description.instructions.count)

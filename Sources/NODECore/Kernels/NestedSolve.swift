@@ -101,3 +101,25 @@ package struct NestedSolve: Sendable {
     self.cotangents = cotangents
   }
 }
+
+extension NestedSolve {
+  /// The programs of the field that there are, as reports name them, in the order of the image.
+  package var namedPrograms: [(name: String, program: ProgramDescription)] {
+    let all: [(String, ProgramDescription?)] = [
+      ("field", field), ("field, forward", fieldForward), ("field, backward", fieldBackward),
+      ("field with its product", fieldVJP), ("field with its state's product", fieldAdjoint),
+    ]
+    return all.compactMap { name, program in program.map { (name, $0) } }
+  }
+}
+
+extension Kernel {
+  /// The programs that it runs.
+  package var namedPrograms: [(name: String, program: ProgramDescription)] {
+    switch self {
+    case .scan(let scan): [("body", scan.body)]
+    case .solve(let solve), .solveGradient(let solve): solve.namedPrograms
+    default: []
+    }
+  }
+}

@@ -21,9 +21,16 @@ extension ProgramDescription {
   /// Of one instruction over all lanes of its region (`lanes` where a solver chooses them). Of a solve: nothing but its own
   /// operands; see `evaluationCost`.
   package func cost(of index: Int, in region: Region, lanes: Int? = nil) -> Cost {
-    let instruction = instructions[index]
     let lanes = region.isSolverBody ? lanes ?? 1 : region.totalLanes
-    let repeats = instruction.once ? max((lanes + region.blockLanes - 1) / region.blockLanes, 1) : lanes
+    let repeats =
+      instructions[index].once ? max((lanes + region.blockLanes - 1) / region.blockLanes, 1) : lanes
+    return cost(of: index, lanes: repeats, calls: 1)
+  }
+
+  /// Of one instruction that was called so many times, on so many lanes in all; what it reads of buffers without lanes
+  /// counts once a call.
+  package func cost(of index: Int, lanes: Int, calls: Int) -> Cost {
+    let instruction = instructions[index]
     let bytes = instruction.uses.reduce(0) { total, use in
       let buffer = self[use.buffer]
       let touched =
@@ -34,9 +41,9 @@ extension ProgramDescription {
         case .copy(let copy): copy.dims.reduce(1, *) * buffer.dtype.byteCount
         default: use.bytes
         }
-      return total + touched * (buffer.hasLanes || use.isPerLane ? repeats : 1)
+      return total + touched * (buffer.hasLanes || use.isPerLane ? lanes : calls)
     }
-    return Cost(flops: instruction.kernel.flopsPerLane * repeats, bytes: bytes)
+    return Cost(flops: instruction.kernel.flopsPerLane * lanes, bytes: bytes)
   }
 }
 

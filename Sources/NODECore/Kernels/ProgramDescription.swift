@@ -37,10 +37,16 @@ package struct ProgramDescription: Sendable {
     package var name: String
     /// Of the (first) output, the lane axis included.
     package var shape: [Int]
+    /// Of the operands, as the source has them.
+    package var operands: [[Int]]
+    /// The operations that were fused, in order; empty where there is only one.
+    package var parts: [Origin]
 
-    package init(name: String, shape: [Int]) {
+    package init(name: String, shape: [Int], operands: [[Int]] = [], parts: [Origin] = []) {
       self.name = name
       self.shape = shape
+      self.operands = operands
+      self.parts = parts
     }
   }
 }

@@ -5,11 +5,11 @@ import CKernels
 /// `@unchecked Sendable`: the block is written inside of `init` and only read afterwards, by any number of runs.
 package final class ProgramImage: @unchecked Sendable {
   private let block: UnsafeMutableRawPointer
-  private let program: UnsafePointer<nk_program>
+  let program: UnsafePointer<nk_program>
   /// Of the program's own structures and constants.
   package let byteCount: Int
   package let argumentCount: Int
-  private let description: ProgramDescription
+  let description: ProgramDescription
 
   /// `inputs`: how many of the arguments the program must not write.
   package init(_ description: ProgramDescription, inputs: Int) throws(InvalidProgram) {
@@ -37,14 +37,24 @@ package final class ProgramImage: @unchecked Sendable {
   package func run(
     arguments: UnsafePointer<UnsafeMutableRawPointer?>, workspace: UnsafeMutableRawPointer, pool: ThreadPool?
   ) throws(SolveError) {
-    var diagnosis = nk_diagnosis()
-    diagnosis.lane = -1
-    diagnosis.component = -1
-    let status = nk_program_run(program, arguments, workspace, pool?.pool, &diagnosis)
-    guard status != .NK_SUCCESS else { return }
-    diagnosis.status = status
-    let kernel = description.instructions[Int(diagnosis.instr)].kernel
-    throw SolveError(diagnosis, operation: kernel.isSolve ? nil : kernel.name)
+    try reporting { nk_program_run(program, arguments, workspace, pool?.pool, $0) }
+  }
+
+  /// Throws what a run diagnosed. Allocates nothing where nothing is to be thrown.
+  func reporting(_ run: (UnsafeMutablePointer<nk_diagnosis>) -> nk_status) throws(SolveError) {
+    var failure = nk_failure()
+    failure.origin.op = -1
+    let error = withUnsafeMutablePointer(to: &failure) { failure -> SolveError? in
+      var diagnosis = nk_diagnosis()
+      diagnosis.lane = -1
+      diagnosis.component = -1
+      diagnosis.failure = failure
+      let status = run(&diagnosis)
+      guard status != .NK_SUCCESS else { return nil }
+      diagnosis.status = status
+      return description.error(diagnosis)
+    }
+    if let error { throw error }
   }
 }
 

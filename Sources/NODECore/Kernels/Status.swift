@@ -75,8 +75,18 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
   public var errorRatio: Double?
   /// Of `.maxSteps` with fixed steps: how many of them it takes.
   public var neededSteps: Int?
-  /// Of `.indexOutOfRange`; nil where it was met inside of a solve's field.
+  /// Of `.indexOutOfRange`; nil where it was met by a lane with steps of its own.
   public var badIndex: BadIndex?
+
+  /// The last attempts of the solve that failed, at most eight, the oldest first.
+  public var lastSteps: [Attempt] = []
+  /// Why steps were rejected, all of them; nil where nothing is known of it.
+  public var rejections: Rejections?
+  /// Where the first value that is not finite came from, of the last attempt or of the fixed step that failed; or, of
+  /// `.indexOutOfRange` inside of a field, the operation that met the index.
+  public var origin: Origin?
+  /// The solve had succeeded; it is its gradient, integrated backward, that failed.
+  public var isBackward = false
 
   /// An index that its table does not have.
   public struct BadIndex: Sendable, Hashable {
@@ -110,6 +120,7 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
       steps: Int(diagnosis.steps), rejected: Int(diagnosis.rejected),
       errorRatio: diagnosis.rejected > 0 ? diagnosis.error_ratio : nil)
     self.operation = operation
+    if let failure = diagnosis.failure?.pointee { tell(failure) }
     if diagnosis.steps_needed > 0 { neededSteps = Int(diagnosis.steps_needed) }
     if diagnosis.entries > 0 {
       badIndex = BadIndex(
@@ -130,14 +141,15 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
       text += "\nthe index at position \(badIndex.position) is \(badIndex.index), "
       text += "the table has \(badIndex.entries) rows"
     }
-    return text + place + history
+    return text + place + history + story
   }
 
   /// Outside of a solve there is no time and nothing was stepped.
   private var place: String {
     if status == .timesNotMonotone { return component.map { "\ntimes[\($0)] is \(time)" } ?? "" }
     guard steps > 0 || step != 0 || (operation == nil && lane != nil) else { return "" }
-    var place = "\nat t = \(time), step \(step)"
+    var place = isBackward ? "\nbackward, at" : "\nat"
+    place += " t = \(time), step \(step)"
     if let lane { place += ", lane \(lane)" }
     if let component { place += ", component \(component)" }
     return place
@@ -145,6 +157,9 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
 
   private var history: String {
     var text = steps > 0 ? "\nafter \(steps) steps, \(rejected) of them rejected" : ""
+    if steps > 0, let rejections, rejections.inaccurate > 0 && rejections.notFinite > 0 {
+      text += " (\(rejections.inaccurate) inaccurate, \(rejections.notFinite) not finite)"
+    }
     if let errorRatio {
       text +=
         errorRatio.isFinite

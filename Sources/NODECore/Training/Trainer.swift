@@ -86,6 +86,22 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
     try step(like: buffer.example, types: buffer.types, pointers: buffer.addresses)
   }
 
+  /// Where a step on the batch spends its time, averaged over `runs` runs after one that is not counted. Nothing is
+  /// updated. Throws what a step throws.
+  public mutating func profile(_ batch: Batch, runs: Int = 10) throws -> Profile {
+    let values = batch.parameterValues
+    let storages = try NODECore.evaluate(values)
+    let program = try stepProgram(like: batch, types: values.map(\.type))
+    memory.set(
+      learningRate: optimizer.learningRate.rate(at: stepCount), step: stepCount + 1,
+      key: RandomStream.child(stepCount, of: key))
+    return try withExtendedLifetime(storages) {
+      try program.profile(
+        memory.inputs, batch: storages.map { UnsafeRawPointer($0.pointer) }, updated: memory.outputs,
+        runs: runs)
+    }
+  }
+
   /// What the last step computed.
   public var report: StepReport? { lastStep?.report }
 

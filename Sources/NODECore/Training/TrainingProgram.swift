@@ -47,13 +47,27 @@ final class TrainingProgram<Scalar: FloatingScalar> {
   /// Runs with the addresses of the inputs and of the updated parameters and state.
   func run(_ fixed: [UnsafeRawPointer], batch: [UnsafeRawPointer], updated: [UnsafeMutableRawPointer]) throws
   {
+    bind(fixed, batch, updated)
+    try program.run(inputs: inputs, outputs: outputs)
+  }
+
+  /// As `run`, so many times.
+  func profile(
+    _ fixed: [UnsafeRawPointer], batch: [UnsafeRawPointer], updated: [UnsafeMutableRawPointer], runs: Int
+  ) throws -> Profile {
+    bind(fixed, batch, updated)
+    return try program.profile(inputs: inputs, outputs: outputs, runs: runs)
+  }
+
+  private func bind(
+    _ fixed: [UnsafeRawPointer], _ batch: [UnsafeRawPointer], _ updated: [UnsafeMutableRawPointer]
+  ) {
     inputs.removeAll(keepingCapacity: true)
     inputs.append(contentsOf: fixed)
     inputs.append(contentsOf: batch)
     outputs.removeAll(keepingCapacity: true)
     outputs.append(contentsOf: updated)
     for i in 0..<resultCount { outputs.append(results + 64 * i) }
-    try program.run(inputs: inputs, outputs: outputs)
   }
 
   /// The loss of the last run.

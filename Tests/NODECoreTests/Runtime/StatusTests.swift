@@ -71,7 +71,10 @@ struct StatusTests {
       }
     }
     #expect(error?.status == .indexOutOfRange && error?.operation == nil)
-    #expect(error.map { "\($0)".contains("an index is outside of the table\nat t = ") } == true)
+    #expect(error?.badIndex.map { $0.position == 0 && $0.index >= 2 && $0.entries == 2 } == true)
+    let text = error.map { "\($0)" } ?? ""
+    #expect(text.hasPrefix("an index is outside of the table\nthe index at position 0 is "))
+    #expect(text.contains(", the table has 2 rows\nat t = ") && text.contains("\nin gather of ["))
   }
 
   @Test func errorsLeaveOutWhatIsUnknown() {

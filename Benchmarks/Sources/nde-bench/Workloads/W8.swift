@@ -30,7 +30,9 @@ struct W8: Workload {
     -> WorkloadVariant
   {
     let product = compiled { (a: Tensor<Float>, b: Tensor<Float>) in matmul(a, b) }
-    let subject = CallSubject(program: { try product.program(for: a, b) }) { _ = try product(a, b) }
+    let subject = CallSubject(
+      program: { try product.program(for: a, b) }, profiled: { try product.profile(a, b, runs: $0) }
+    ) { _ = try product(a, b) }
     return WorkloadVariant(
       name: name, subject: subject, necessaryFlops: { _ in flops },
       check: { Double(try product(a, b).sum().scalar) })

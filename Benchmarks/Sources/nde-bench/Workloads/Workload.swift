@@ -53,20 +53,21 @@ struct WorkloadVariant {
 final class CallSubject: Subject {
   private let program: () throws -> Program
   private let body: () throws -> Void
-  private let spent: () throws -> Evaluations?
+  private let profiled: (Int) throws -> Profile
 
   init(
-    program: @escaping () throws -> Program, spent: @escaping () throws -> Evaluations? = { nil },
+    program: @escaping () throws -> Program, profiled: @escaping (Int) throws -> Profile,
     body: @escaping () throws -> Void
   ) {
     self.program = program
     self.body = body
-    self.spent = spent
+    self.profiled = profiled
   }
 
   func compile() throws -> Program { try program() }
   func run() throws { try body() }
-  func evaluations() throws -> Evaluations? { try spent() }
+  func evaluations() throws -> Evaluations? { nil }
+  func profile(runs: Int) throws -> Profile { try profiled(runs) }
 }
 
 /// Writes tensors as .npy files, `workload.name.npy`.

@@ -21,6 +21,11 @@ struct Workloads: ParsableCommand {
   @Option(help: "Only variants with these names.") var variants: [String] = []
   @Flag(help: "One JSON object a line instead of a table.") var json = false
   @Option(
+    help:
+      "Print a profile of each variant instead, and draw it as a flame graph, NAME.VARIANT.svg, in this folder."
+  )
+  var profile: String?
+  @Option(
     help: "Write the inputs and weights as .npy files into this folder, for the peers, and time nothing.")
   var export: String?
 
@@ -36,6 +41,7 @@ struct Workloads: ParsableCommand {
       for name in names { try name.make().export(to: export) }
       return
     }
+    if let profile { return try drawProfiles(profile) }
     let peaks = [4: Yardstick.peak(elementBytes: 4), 8: Yardstick.peak(elementBytes: 8)]
     var table = TextTable(WorkloadResult.header)
     if !json {
@@ -52,6 +58,18 @@ struct Workloads: ParsableCommand {
       }
     }
     if !json { print("\n" + table.terminal) }
+  }
+
+  private func drawProfiles(_ folder: String) throws {
+    try makeFolder(folder)
+    for name in names {
+      for variant in try name.make().variants() where variants.isEmpty || variants.contains(variant.name) {
+        let profile = try variant.subject.profile(runs: repeats)
+        let path = "\(folder)/\(name.rawValue).\(variant.name).svg"
+        try writeAtomically(profile.svg, to: path)
+        print("\(name.rawValue) \(variant.name)\n\(profile)\n\(path)\n")
+      }
+    }
   }
 
   private func measure(_ name: WorkloadName, _ variant: WorkloadVariant, peak: Double) throws
