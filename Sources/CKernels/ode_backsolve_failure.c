@@ -7,7 +7,7 @@ static void explain_fixed(nk_solve *s, nk_seeker *seeker) {
     const nk_block b = nk_solve_block(s, i, 0);
     int64_t evaluations = 0;
     nk_backsolve_fixed_block(&b, &evaluations, seeker);
-    if (seeker->found) seeker->row = b.lane0 + seeker->origin->row;
+    if (seeker->found && seeker->origin->row >= 0) seeker->row = b.lane0 + seeker->origin->row;
   }
 }
 
@@ -46,7 +46,7 @@ static void explain_adaptive(nk_pass *p, nk_seeker *seeker, int64_t *lane, int64
       largest_share(&b, &p->step, &largest, lane, component);
     }
     if (!seeker->found) continue;
-    *lane = b.lane0 + seeker->origin->row;
+    *lane = seeker->origin->row < 0 ? -1 : b.lane0 + seeker->origin->row;
     *component = -1;
   }
 }

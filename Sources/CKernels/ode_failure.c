@@ -18,6 +18,14 @@ static double time_of(const nk_seeker *seeker, const nk_frame *frame, int64_t ro
   return seeker->solve->size == 8 ? ((const double *)t)[at] : (double)((const float *)t)[at];
 }
 
+// The row whose index was bad; -1 where the rows share their indices, or another operation failed.
+static int64_t row_of_index(const nk_frame *frame, const nk_diagnosis *what) {
+  const nk_instr *instr = &frame->program->instrs[what->instr];
+  if (what->entries <= 0 || (instr->op != NK_OP_GATHER && instr->op != NK_OP_SCATTER_ADD)) return -1;
+  if (!frame->program->buffers[instr->in[1]].has_lanes) return -1;
+  return what->position / nk_max(1, instr->u.gather.rows_per_lane) - frame->lane0;
+}
+
 static nk_status seek(nk_watch *watch, const nk_frame *frame, const nk_region *region) {
   nk_seeker *seeker = (nk_seeker *)watch;
   nk_origin *origin = seeker->origin;
@@ -31,6 +39,7 @@ static nk_status seek(nk_watch *watch, const nk_frame *frame, const nk_region *r
   if (status != NK_SUCCESS) { // an operation that cannot go on, a bad index
     *origin = (nk_origin){.birth = NK_BIRTH_OPERATION, .instr = frame->program->number + what.instr, .op = -1};
     nk_diagnosis *d = seeker->solve->frame->diagnosis;
+    row = row_of_index(&plain, &what);
     if (!seeker->solve->controller->per_lane) { // there rows are not lanes
       d->position = what.position;
       d->index = what.index;
@@ -43,7 +52,7 @@ static nk_status seek(nk_watch *watch, const nk_frame *frame, const nk_region *r
   }
   seeker->found = 1;
   origin->row = row;
-  origin->t = time_of(seeker, frame, nk_min(row, frame->lanes - 1));
+  origin->t = time_of(seeker, frame, nk_max(0, nk_min(row, frame->lanes - 1)));
   return status;
 }
 

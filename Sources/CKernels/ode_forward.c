@@ -279,7 +279,7 @@ static void explain(attempt *a, const nk_pace *pace, int64_t *lane) {
   if (!nk_seek_begin(&seeker, s, known < 0 ? -1 : *lane - known * s->block_lanes)) return;
   for (int64_t i = nk_max(known, 0); i <= (known < 0 ? s->blocks - 1 : known) && !seeker.found; i++) {
     (tried ? attempt_block : first_slope_block)(a, i, 0);
-    if (seeker.found && *lane < 0) *lane = i * s->block_lanes + seeker.origin->row;
+    if (seeker.found && *lane < 0 && seeker.origin->row >= 0) *lane = i * s->block_lanes + seeker.origin->row;
   }
   nk_seek_end(&seeker);
 }
