@@ -30,7 +30,7 @@ struct Latency: ParsableCommand {
     if !json { print(Machine.here.summary) }
     for (name, subject) in try Latency.subjects() {
       let result = try LatencyResult(name, subject, calls: calls, threads: threads)
-      if json { try result.printLine() } else { table.add(result.row) }
+      if json { try printJSONLine(result) } else { table.add(result.row) }
     }
     if !json { print("\n" + table.terminal) }
   }
@@ -103,13 +103,5 @@ struct LatencyResult: Codable {
       us(firstCallUs),
       us(medianUs), us(p99Us), us(p999Us), us(worstUs),
     ]
-  }
-
-  func printLine() throws {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    print(String(decoding: try encoder.encode(self), as: UTF8.self))
-    fflush(nil)
   }
 }

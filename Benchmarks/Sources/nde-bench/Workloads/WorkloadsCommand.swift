@@ -54,7 +54,7 @@ struct Workloads: ParsableCommand {
     for name in names {
       for variant in try name.make().variants() where variants.isEmpty || variants.contains(variant.name) {
         let result = try measure(name, variant, peak: peaks[variant.elementBytes]!)
-        if json { try result.printLine() } else { table.add(result.row) }
+        if json { try printJSONLine(result) } else { table.add(result.row) }
       }
     }
     if !json { print("\n" + table.terminal) }
@@ -142,14 +142,6 @@ struct WorkloadResult: Codable {
       String(format: "%.0f %%", 100 * shareOfFloor),
       evaluations.map(String.init) ?? "-",
     ]
-  }
-
-  func printLine() throws {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    print(String(decoding: try encoder.encode(self), as: UTF8.self))
-    fflush(nil)
   }
 }
 
