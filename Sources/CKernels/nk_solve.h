@@ -33,19 +33,35 @@ typedef struct nk_note {
   int32_t status, finite;
 } nk_note;
 
-// Accepted steps and the states kept of them: y_n for n = slot * stride.
+// Accepted steps and the states kept of them: y_n for n = slot * stride. Of the first steps also the stages and what the
+// field's pullback needs of their evaluations.
 typedef struct nk_tape {
-  int64_t *header; // steps, stride
+  int64_t *header; // see below
   double *t;       // [steps + 1]
   char *states;    // [capacity, lanes, dim]
-  int64_t capacity, steps_capacity;
+  char *stages;    // [kept_capacity, stages]: slopes [lanes, dim], then residuals [blocks]
+  int64_t capacity, steps_capacity, kept_capacity;
+  int64_t block_lanes, slope_bytes, residual_stride, stage_stride;
 } nk_tape;
-enum { NK_TAPE_STEPS, NK_TAPE_STRIDE, NK_TAPE_HEADER };
+// KEPT: steps whose stages are kept, in blocks of BLOCK_LANES.
+enum { NK_TAPE_STEPS, NK_TAPE_STRIDE, NK_TAPE_KEPT, NK_TAPE_BLOCK_LANES, NK_TAPE_HEADER };
 int64_t nk_tape_plan(nk_tape *tape, const nk_ode *ode, void *base); // bytes
 void nk_tape_start(nk_tape *tape, int64_t steps);                   // steps: known before, or 0
 // Appends t_n; keeps y_n where n is a multiple of the stride, doubling the stride when there is no room.
 void nk_tape_record(nk_tape *tape, int64_t n, double t, const char *y, int64_t state_bytes);
 int64_t nk_tape_longest_segment(const nk_tape *tape);
+// Where stage i of step n is kept: its slope, of all lanes, and its residual of a block. With an FSAL method the residual of
+// a first stage is that of the last stage of the step before.
+static inline char *nk_tape_slope(const nk_tape *tape, const nk_tableau *m, int64_t n, int32_t i) {
+  return tape->stages + (n * m->stages + i) * tape->stage_stride;
+}
+static inline char *nk_tape_residual(const nk_tape *tape, const nk_tableau *m, int64_t n, int32_t i, int64_t block) {
+  if (m->fsal && i == 0 && n > 0) {
+    i = m->step_stages - 1;
+    n--;
+  }
+  return nk_tape_slope(tape, m, n, i) + tape->slope_bytes + block * tape->residual_stride;
+}
 
 // One worker's scratch, blocks of lanes: [block_lanes, dim] each.
 typedef struct nk_scratch {
@@ -78,7 +94,10 @@ typedef struct nk_solve {
   char *y, *y1, *k0, *k_last, *lambda, *lambda1; // [lanes, dim], adaptive steps
   double *time_partials;                         // exact: [groups, time_count]
   char *lane_tape;                               // steps of their own: one tape after the other
-  char *committed, *lane_tentative; // backsolve, adaptive: accepted accumulators, lane captures' increments
+  // Backsolve, adaptive: accepted accumulators, lane captures' increments; lambda's first and last stage, and what those
+  // two stages add to the accumulators and the lane captures, for a weight of one.
+  char *committed, *lane_tentative;
+  char *l0, *l_last, *first_acc, *last_acc, *lane_first, *lane_last;
   struct nk_profile *profile; // NULL: none
   int64_t number;             // of the instruction, see nk_program
   // Of a repetition that looks for the reason of a failure:
@@ -101,6 +120,8 @@ nk_block nk_solve_block(const nk_solve *solve, int64_t index, int32_t worker);
 
 // --- Calling the programs (all pointers are of the block's own lanes)
 // ---------------------------------------------
+// Lanes that a call of the program takes at most.
+int64_t nk_field_block_lanes(const nk_program *program, int64_t lanes);
 int64_t nk_field_plan(nk_field *field, const nk_program *program, int64_t lanes, int32_t threads,
                       nk_bump *bump);
 nk_status nk_field_prepare(nk_solve *solve, nk_field *field);
@@ -108,8 +129,11 @@ nk_status nk_field_eval(const nk_block *b, const nk_field *field, double t, cons
                         char *residual);
 nk_status nk_field_backward(const nk_block *b, double t, const char *y, const char *ct_dy, char *ct_y,
                             char *residual);
+// Adds acc_scale times the captures' cotangents to `acc` (NULL: the group's accumulators).
 nk_status nk_field_vjp(const nk_block *b, double t, const char *y, const char *ct_dy, char *dy, char *ct_y,
-                       double acc_scale);
+                       double acc_scale, char *acc);
+// The same without captures.
+nk_status nk_field_adjoint(const nk_block *b, double t, const char *y, const char *ct_dy, char *dy, char *ct_y);
 // Base of a group's accumulators of a program.
 char *nk_field_acc(const nk_field *field, int64_t group);
 // Adds the lane captures' cotangents in scratch, times scale, to the outputs, or to `tentative` (arrays of
@@ -118,10 +142,14 @@ void nk_lane_captures_add(const nk_block *b, double scale, char *tentative);
 // The block's part of `tentative`: zeroed, or added to the outputs.
 void nk_lane_captures_reset(const nk_block *b, char *tentative);
 void nk_lane_captures_commit(const nk_block *b, char *tentative);
+// The same of two such arrays: to += scale * from.
+void nk_lane_captures_move(const nk_block *b, double scale, char *to, char *from);
 // Zeroes the outputs of all captures' cotangents.
 void nk_captures_clear(const nk_solve *solve);
 // Stores the combined accumulators of the captures without lanes to their outputs.
 void nk_captures_store(const nk_solve *solve, const nk_field *field, const char *acc);
+// Combines the groups' accumulators first.
+void nk_captures_sum(const nk_solve *solve, const nk_field *field);
 
 // --- Stages (ode_step.c)
 // -------------------------------------------------------------------------------------------
@@ -139,9 +167,10 @@ void nk_combine(const nk_kernels *kernels, char *dst, const char *base, const do
                 double scale, char *const *k, int32_t terms, int64_t n);
 // Weights b_i(x) of the dense output and their derivatives.
 void nk_dense_weights(const nk_tableau *tableau, double x, double *weights, double *slopes);
-// Evaluates the stages in `mask` in order and y1 (NULL: not wanted) as soon as its stages are there.
+// Evaluates the stages in `mask` in order and y1 (NULL: not wanted) as soon as its stages are there. `keep`: the number of
+// the step in the tape that keeps them, -1 where it does not.
 nk_status nk_step_stages(const nk_block *b, const nk_step *step, const char *y, char *y1, char *const *k,
-                         uint32_t mask, int64_t *evaluations);
+                         uint32_t mask, int64_t keep, int64_t *evaluations);
 void nk_step_save(const nk_block *b, const nk_step *step, const char *y, const char *y1, char *const *k);
 // Sums of squared scaled errors of the components that count.
 double nk_block_error2(const nk_block *b, const nk_step *step, const char *y, const char *y1, char *const *k);

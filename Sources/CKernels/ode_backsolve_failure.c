@@ -41,8 +41,8 @@ static void explain_adaptive(nk_pass *p, nk_seeker *seeker, int64_t *lane, int64
     nk_block b = nk_solve_block(s, i, 0);
     int64_t evaluations = 0;
     if (p->step.h == 0) {
-      nk_backsolve_first_slope(p, i, 0);
-    } else if (nk_backsolve_attempt(&b, &p->step, &evaluations) == NK_SUCCESS) {
+      nk_backsolve_first_slope(p, &b);
+    } else if (nk_backsolve_attempt(p, &b, &evaluations) == NK_SUCCESS) {
       largest_share(&b, &p->step, &largest, lane, component);
     }
     if (!seeker->found) continue;

@@ -1,5 +1,5 @@
-// The gradient of the discrete map: the accepted steps in reverse, each with its stages recomputed and then
-// swept backward. Steps are frozen, so blocks of lanes do not meet: each is swept from the last time to the
+// The gradient of the discrete map: the accepted steps in reverse, each with its stages recomputed (or from the tape, if it
+// kept them) and then swept backward. Steps are frozen, so blocks of lanes do not meet: each is swept from the last time to the
 // first alone.
 //
 //   kbar_i = h b_i lambda + h sum_{j>i} a_ji ybar_j + h sum_saves b_i(x_s) ct_s,   ybar_i = (df/dy)^T kbar_i,
@@ -21,6 +21,8 @@ typedef struct sweep {
   nk_dtype acc_t_dtype;
   int64_t evaluations, recomputed;
   nk_status status;
+  int64_t kept;         // the tape has the stages of so many steps
+  char *k[NK_MAX_STAGES], *residual[NK_MAX_STAGES]; // of the step that is swept
 } sweep;
 
 static nk_step step_of(const sweep *w, int64_t n) {
@@ -59,21 +61,28 @@ static void add_time(sweep *w, double t, double value) {
   w->ct_times[last] += share * value;
 }
 
-static void stage_input(const sweep *w, const nk_step *step, int32_t i, const char *y, char *const *k) {
+static void stage_input(const sweep *w, const nk_step *step, int32_t i, const char *y) {
   const nk_solve *s = w->b.solve;
-  nk_combine(s->kernels, w->b.scratch.input, y, s->tableau->a + i * s->tableau->stages, 1, step->h, k, i,
+  nk_combine(s->kernels, w->b.scratch.input, y, s->tableau->a + i * s->tableau->stages, 1, step->h, w->k, i,
              w->b.elements);
+}
+
+static void find_stages(sweep *w, int64_t n) {
+  const nk_solve *s = w->b.solve;
+  for (int32_t i = 0; i < s->tableau->stages; i++) {
+    w->k[i] = n < w->kept ? nk_tape_slope(&w->tape, s->tableau, n, i) + w->b.offset : w->b.scratch.k[i];
+    w->residual[i] = n < w->kept ? nk_tape_residual(&w->tape, s->tableau, n, i, w->b.index)
+                                 : w->b.scratch.residual + i * s->residual_stride;
+  }
 }
 
 static nk_status recompute_stages(sweep *w, const nk_step *step, uint32_t mask, const char *y) {
   const nk_solve *s = w->b.solve;
-  char *const *k = w->b.scratch.k;
   for (int32_t i = 0; i < s->tableau->stages; i++) {
     if (!(mask >> i & 1)) continue;
-    stage_input(w, step, i, y, k);
-    const nk_status status =
-        nk_field_eval(&w->b, &s->forward, nk_stage_time(step, s->tableau->c[i]), w->b.scratch.input, k[i],
-                      w->b.scratch.residual + i * s->residual_stride);
+    stage_input(w, step, i, y);
+    const nk_status status = nk_field_eval(&w->b, &s->forward, nk_stage_time(step, s->tableau->c[i]),
+                                           w->b.scratch.input, w->k[i], w->residual[i]);
     if (status != NK_SUCCESS) return status;
     w->recomputed++;
   }
@@ -84,7 +93,7 @@ static nk_status recompute_stages(sweep *w, const nk_step *step, uint32_t mask, 
 // to the motion of the frozen step.
 static void save_time_cotangents(sweep *w, const nk_step *step) {
   const nk_solve *s = w->b.solve;
-  char *const *k = w->b.scratch.k;
+  char *const *k = w->k;
   double weights[NK_MAX_STAGES], slopes[NK_MAX_STAGES];
   for (int64_t i = step->save_first - 1; i < step->save_end; i++) {
     double value;
@@ -147,24 +156,24 @@ static nk_status reverse_step(sweep *w, int64_t n, const char *y) {
   const uint32_t mask = step.save_end > step.save_first ? w->dense : w->core;
   const int want_times = s->ct_times != NULL;
   if (step.hit >= 0) add(w, w->lambda, cotangent(w, step.hit));
-  nk_status status = recompute_stages(w, &step, mask, y);
+  find_stages(w, n);
+  nk_status status = n < w->kept ? NK_SUCCESS : recompute_stages(w, &step, mask, y);
   if (status != NK_SUCCESS) return status;
   if (want_times) save_time_cotangents(w, &step);
   double moved = 0;
   for (int32_t i = m->stages - 1; i >= 0; i--) {
     if (!(mask >> i & 1)) continue;
     stage_cotangent(w, &step, i, mask);
-    stage_input(w, &step, i, y, scratch->k);
+    stage_input(w, &step, i, y);
     const double t = nk_stage_time(&step, m->c[i]);
     clear_time(w);
-    status = nk_field_backward(&w->b, t, scratch->input, scratch->kbar, scratch->slope[i],
-                               scratch->residual + i * s->residual_stride);
+    status = nk_field_backward(&w->b, t, scratch->input, scratch->kbar, scratch->slope[i], w->residual[i]);
     if (status != NK_SUCCESS) return status;
     w->evaluations++;
     nk_lane_captures_add(&w->b, 1, NULL);
     if (!want_times) continue;
     add_time(w, t, read_time(w));
-    moved += dot(w, scratch->k[i], scratch->kbar);
+    moved += dot(w, w->k[i], scratch->kbar);
   }
   for (int32_t i = m->stages - 1; i >= 0; i--)
     if (mask >> i & 1) add(w, w->lambda, scratch->slope[i]);
@@ -181,7 +190,7 @@ static nk_status reverse_step(sweep *w, int64_t n, const char *y) {
 static nk_status advance(sweep *w, int64_t n, const char *y, char *y1) {
   nk_phase_mark(w->b.solve, w->b.worker, NK_PHASE_STAGES, w->b.lanes);
   const nk_step step = step_of(w, n);
-  return nk_step_stages(&w->b, &step, y, y1, w->b.scratch.k, w->core, &w->recomputed);
+  return nk_step_stages(&w->b, &step, y, y1, w->b.scratch.k, w->core, -1, &w->recomputed);
 }
 
 // Reverses steps [first, last) given y at `first`. Short segments keep all their states; of a longer one the
@@ -236,6 +245,7 @@ static void sweep_group(void *context, int64_t group, int32_t worker) {
   }
   w.core = nk_stages_needed(s->tableau, 0);
   w.dense = nk_stages_needed(s->tableau, 1);
+  if (w.tape.header[NK_TAPE_BLOCK_LANES] == s->block_lanes && w.tape.kept_capacity > 0) w.kept = w.tape.header[NK_TAPE_KEPT];
   const int64_t first = nk_group_first(group, s->groups, s->blocks);
   for (int64_t i = first; i < nk_group_first(group + 1, s->groups, s->blocks) && w.status == NK_SUCCESS;
        i++) {
@@ -257,10 +267,7 @@ nk_status nk_exact_gradient(nk_solve *s) {
   nk_solve_run(s, s->groups, sweep_group, s, NK_PHASE_CONTROL);
   for (int64_t g = 0; g < s->groups && status == NK_SUCCESS; g++) status = (nk_status)s->notes[g].status;
   if (status != NK_SUCCESS) return status;
-  char *acc = nk_field_acc(&s->backward, 0);
-  nk_accumulators_combine(s->backward.body, acc, s->backward.run.layout.acc_stride, s->groups,
-                          s->frame->pool);
-  nk_captures_store(s, &s->backward, acc);
+  nk_captures_sum(s, &s->backward);
   const int32_t count = s->ode->time_count;
   for (int32_t i = 0; s->ct_times && i < count; i++) {
     s->ct_times[i] = 0;

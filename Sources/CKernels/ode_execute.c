@@ -60,6 +60,10 @@ int64_t nk_solve_plan(nk_solve *s, const nk_ode *ode, nk_opcode op, int32_t thre
   s->state_bytes = ode->lanes * s->row_bytes;
   if (ode->controller.per_lane) return nk_lanes_plan(s, &bump);
   s->block_lanes = nk_field_plan(&s->field, ode->field, ode->lanes, threads, &bump);
+  nk_tape_plan(&s->tape, ode, NULL);
+  if (!gradient && s->tape.kept_capacity > 0)
+    s->block_lanes =
+        nk_min(s->block_lanes, nk_field_plan(&s->forward, ode->field_forward, ode->lanes, threads, &bump));
   if (gradient && exact) {
     s->block_lanes =
         nk_min(s->block_lanes, nk_field_plan(&s->forward, ode->field_forward, ode->lanes, threads, &bump));
@@ -68,12 +72,13 @@ int64_t nk_solve_plan(nk_solve *s, const nk_ode *ode, nk_opcode op, int32_t thre
   } else if (gradient) {
     s->block_lanes =
         nk_min(s->block_lanes, nk_field_plan(&s->vjp, ode->field_vjp, ode->lanes, threads, &bump));
+    s->block_lanes =
+        nk_min(s->block_lanes, nk_field_plan(&s->adjoint, ode->field_adjoint, ode->lanes, threads, &bump));
   }
   s->block_lanes = nk_max(1, nk_min(s->block_lanes, ode->lanes));
   s->blocks = nk_block_count(ode->lanes, s->block_lanes);
   s->groups = gradient ? field_groups(s, exact ? &s->backward : &s->vjp) : s->blocks;
   if (gradient && exact) {
-    nk_tape_plan(&s->tape, ode, NULL);
     const int64_t segment = nk_tape_longest_segment(&s->tape);
     s->base_states = segment > 1 ? nk_max(1, nk_min(nk_min(s->tape.capacity, 16), segment - 1)) : 0;
     for (int64_t n = segment; n > s->base_states + 1; n = (n + 1) / 2) s->level_states++;
@@ -94,8 +99,15 @@ int64_t nk_solve_plan(nk_solve *s, const nk_ode *ode, nk_opcode op, int32_t thre
   if (gradient && !exact) {
     s->lambda = nk_take(&bump, s->state_bytes);
     s->lambda1 = nk_take(&bump, s->state_bytes);
-    if (adaptive) s->committed = nk_take(&bump, s->groups * s->vjp.run.layout.acc_stride);
-    if (adaptive) s->lane_tentative = nk_take(&bump, lane_capture_bytes(ode, ode->lanes));
+  }
+  if (gradient && !exact && adaptive) {
+    const int64_t acc = s->groups * s->vjp.run.layout.acc_stride, lane = lane_capture_bytes(ode, ode->lanes);
+    char **const sums[] = {&s->committed, &s->first_acc, &s->last_acc};
+    for (int i = 0; i < 3; i++) *sums[i] = nk_take(&bump, acc);
+    char **const lanes[] = {&s->lane_tentative, &s->lane_first, &s->lane_last};
+    for (int i = 0; i < 3; i++) *lanes[i] = nk_take(&bump, lane);
+    s->l0 = nk_take(&bump, s->state_bytes);
+    s->l_last = nk_take(&bump, s->state_bytes);
   }
   return bump.used;
 }
@@ -162,7 +174,7 @@ static int valid(const nk_ode *ode, nk_opcode op) {
   if (op == NK_OP_ODE) return 1;
   return ode->sensitivity == NK_SENSITIVITY_EXACT
              ? ode->field_forward && ode->field_backward && ode->tape >= 0
-             : ode->field_vjp && (!c->per_lane || ode->field_adjoint);
+             : ode->field_vjp && ode->field_adjoint;
 }
 
 // Strictly monotone and finite.

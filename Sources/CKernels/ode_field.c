@@ -2,6 +2,11 @@
 #include <string.h>
 #include "nk_lanes.h"
 
+int64_t nk_field_block_lanes(const nk_program *program, int64_t lanes) {
+  const nk_region *body = &program->regions[program->setup_regions];
+  return body->kind == NK_REGION_LANES ? body->block_lanes : lanes;
+}
+
 int64_t nk_field_plan(nk_field *field, const nk_program *program, int64_t lanes, int32_t threads,
                       nk_bump *bump) {
   if (!program) return INT64_MAX;
@@ -11,7 +16,7 @@ int64_t nk_field_plan(nk_field *field, const nk_program *program, int64_t lanes,
   field->arguments_stride =
       nk_align(64 + program->arg_count * (int64_t)sizeof(void *)); // t, then the pointers
   field->arguments = nk_take(bump, threads * field->arguments_stride);
-  return field->body->kind == NK_REGION_LANES ? field->body->block_lanes : lanes;
+  return nk_field_block_lanes(program, lanes);
 }
 
 static void **arguments_of(const nk_field *field, int32_t worker) {
@@ -93,17 +98,29 @@ nk_status nk_field_backward(const nk_block *b, double t, const char *y, const ch
 }
 
 nk_status nk_field_vjp(const nk_block *b, double t, const char *y, const char *ct_dy, char *dy, char *ct_y,
-                       double acc_scale) {
+                       double acc_scale, char *acc) {
   const nk_solve *s = b->solve;
   void **arguments;
   nk_frame frame = frame_of(b, &s->vjp, t, y, &arguments);
   frame.acc_scale = acc_scale;
+  if (acc) frame.acc = acc;
   void **rest = arguments + 2 + s->ode->capture_count;
   rest[0] = from_lane0(b, ct_dy, s->row_bytes);
   rest[1] = from_lane0(b, dy, s->row_bytes);
   rest[2] = from_lane0(b, ct_y, s->row_bytes);
   bind_lane_captures(b, rest + 3);
   return nk_frame_execute(&frame, s->vjp.body);
+}
+
+nk_status nk_field_adjoint(const nk_block *b, double t, const char *y, const char *ct_dy, char *dy, char *ct_y) {
+  const nk_solve *s = b->solve;
+  void **arguments;
+  nk_frame frame = frame_of(b, &s->adjoint, t, y, &arguments);
+  void **rest = arguments + 2 + s->ode->capture_count;
+  rest[0] = from_lane0(b, ct_dy, s->row_bytes);
+  rest[1] = from_lane0(b, dy, s->row_bytes);
+  rest[2] = from_lane0(b, ct_y, s->row_bytes);
+  return nk_frame_execute(&frame, s->adjoint.body);
 }
 
 // --- Rows in the order of a worker's slots --------------------------------------------------------------------
@@ -220,6 +237,15 @@ void nk_lane_captures_commit(const nk_block *b, char *tentative) {
   }
 }
 
+void nk_lane_captures_move(const nk_block *b, double scale, char *to, char *from) {
+  lane_capture at = {.capture = -1};
+  while (next_lane_capture(b, from, &at)) {
+    const int64_t n = b->lanes * b->solve->ode->capture_elements[at.capture], offset = b->lane0 * at.bytes;
+    if (at.dtype != NK_I32)
+      nk_kernels_get(at.dtype)->axpby(to + (at.tentative - from) + offset, at.tentative + offset, scale, 1, (ptrdiff_t)n);
+  }
+}
+
 void nk_captures_clear(const nk_solve *s) {
   const nk_ode *ode = s->ode;
   for (int32_t c = 0; c < ode->capture_count; c++) {
@@ -241,4 +267,10 @@ void nk_captures_store(const nk_solve *solve, const nk_field *field, const char 
       memcpy(nk_frame_address(solve->frame, ode->ct_captures[c]), acc + a->offset,
              (size_t)(a->count * nk_dtype_bytes(a->dtype)));
   }
+}
+
+void nk_captures_sum(const nk_solve *s, const nk_field *field) {
+  char *acc = nk_field_acc(field, 0);
+  nk_accumulators_combine(field->body, acc, field->run.layout.acc_stride, s->groups, s->frame->pool);
+  nk_captures_store(s, field, acc);
 }

@@ -10,7 +10,13 @@ typedef struct attempt {
   nk_step step;
   int k0_valid;
   double h0; // of the initial step's probe
+  int64_t n; // number of the step that is attempted
 } attempt;
+
+// Step n as the tape knows it, if it keeps the step's stages, else -1.
+static int64_t kept_step(const nk_solve *s, int64_t n) {
+  return n < s->tape.kept_capacity ? n : -1;
+}
 
 static uint32_t all_stages(int32_t count) {
   return (1u << count) - 1;
@@ -44,7 +50,7 @@ static void fixed_block(void *context, int64_t index, int32_t worker) {
     const int reusable = mask >> (tableau->step_stages - 1) & 1;
     if (k0_valid) mask &= ~1u;
     nk_phase_mark(s, worker, NK_PHASE_STAGES, b.lanes);
-    nk_status status = nk_step_stages(&b, &step, y, y1, k, mask, &note->evaluations);
+    nk_status status = nk_step_stages(&b, &step, y, y1, k, mask, kept_step(s, n), &note->evaluations);
     if (status == NK_SUCCESS && !s->kernels->all_finite(y1, (ptrdiff_t)b.elements)) {
       // A sum of finite slopes that overflowed is the state's fault.
       status = NK_NON_FINITE_STATE;
@@ -161,7 +167,7 @@ static void attempt_block(void *context, int64_t index, int32_t worker) {
   const char *y = s->y + b.offset;
   char *y1 = s->y1 + b.offset;
   nk_phase_mark(s, worker, NK_PHASE_STAGES, b.lanes);
-  note->status = nk_step_stages(&b, &a->step, y, y1, k, mask, &note->evaluations);
+  note->status = nk_step_stages(&b, &a->step, y, y1, k, mask, kept_step(s, a->n), &note->evaluations);
   nk_phase_mark(s, worker, NK_PHASE_ERROR, b.lanes);
   note->sum[0] = nk_block_error2(&b, &a->step, y, y1, k);
   note->finite = s->kernels->all_finite(y1, (ptrdiff_t)b.elements);
@@ -178,7 +184,9 @@ static void first_slope_block(void *context, int64_t index, int32_t worker) {
   *note = (nk_note){0};
   const char *y = s->y + b.offset;
   char *k0 = s->k0 + b.offset;
-  note->status = nk_field_eval(&b, &s->field, s->times[0], y, k0, NULL);
+  const int keep = kept_step(s, 0) == 0;
+  note->status = nk_field_eval(&b, keep ? &s->forward : &s->field, s->times[0], y, k0,
+                               keep ? nk_tape_residual(&s->tape, s->tableau, 0, 0, index) : NULL);
   note->sum[0] = nk_block_norm2(&b, y, y);
   note->sum[1] = nk_block_norm2(&b, k0, y);
   note->finite = s->kernels->all_finite(k0, (ptrdiff_t)b.elements);
@@ -307,6 +315,7 @@ static nk_status adaptive_solve(nk_solve *s) {
     }
     int64_t ahead = cursor;
     a.step = nk_step_make(s, t, t1, &ahead);
+    a.n = pace.accepted;
     nk_solve_run(s, s->blocks, attempt_block, &a, NK_PHASE_CONTROL);
     const verdict v = gather_notes(s);
     status = v.status;
@@ -344,7 +353,8 @@ static nk_status adaptive_solve(nk_solve *s) {
 }
 
 nk_status nk_forward_solve(nk_solve *s) {
-  const nk_status status = nk_field_prepare(s, &s->field);
+  nk_status status = nk_field_prepare(s, &s->field);
+  if (status == NK_SUCCESS) status = nk_field_prepare(s, &s->forward);
   if (status != NK_SUCCESS) return status;
   if (s->ode->time_count == 1) {
     nk_pace pace;

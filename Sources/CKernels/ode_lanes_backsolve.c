@@ -300,8 +300,6 @@ nk_status nk_lanes_backsolve(nk_solve *s) {
         s->kernels->axpby(to, s->ct_states + lane * s->row_bytes, 1, 1, (ptrdiff_t)s->ode->dim);
     }
   }
-  char *acc = nk_field_acc(&s->vjp, 0);
-  nk_accumulators_combine(s->vjp.body, acc, s->vjp.run.layout.acc_stride, s->groups, s->frame->pool);
-  nk_captures_store(s, &s->vjp, acc);
+  nk_captures_sum(s, &s->vjp);
   return NK_SUCCESS;
 }

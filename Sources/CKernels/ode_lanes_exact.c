@@ -244,8 +244,6 @@ nk_status nk_lanes_exact(nk_solve *s) {
   nk_solve_run(s, s->groups, sweep_group, s, NK_PHASE_CONTROL);
   status = nk_lanes_total(s);
   if (status != NK_SUCCESS) return status;
-  char *acc = nk_field_acc(&s->backward, 0);
-  nk_accumulators_combine(s->backward.body, acc, s->backward.run.layout.acc_stride, s->groups, s->frame->pool);
-  nk_captures_store(s, &s->backward, acc);
+  nk_captures_sum(s, &s->backward);
   return NK_SUCCESS;
 }

@@ -68,9 +68,10 @@ void nk_dense_weights(const nk_tableau *tableau, double x, double *weights, doub
 }
 
 nk_status nk_step_stages(const nk_block *b, const nk_step *step, const char *y, char *y1, char *const *k,
-                         uint32_t mask, int64_t *evaluations) {
+                         uint32_t mask, int64_t keep, int64_t *evaluations) {
   const nk_solve *s = b->solve;
   const nk_tableau *tableau = s->tableau;
+  const nk_field *field = keep < 0 ? &s->field : &s->forward;
   const int32_t last = tableau->step_stages - 1;
   int have_y1 = y1 == NULL;
   for (int32_t i = 0; i < tableau->stages; i++) {
@@ -87,11 +88,14 @@ nk_status nk_step_stages(const nk_block *b, const nk_step *step, const char *y, 
                  b->elements);
       input = b->scratch.input;
     }
-    const nk_status status =
-        nk_field_eval(b, &s->field, nk_stage_time(step, tableau->c[i]), input, k[i], NULL);
+    char *residual = keep < 0 ? NULL : nk_tape_residual(&s->tape, tableau, keep, i, b->index);
+    const nk_status status = nk_field_eval(b, field, nk_stage_time(step, tableau->c[i]), input, k[i], residual);
     if (status != NK_SUCCESS) return status;
     ++*evaluations;
   }
+  for (int32_t i = 0; keep >= 0 && i < tableau->stages; i++)
+    if (i == 0 || (mask >> i & 1))
+      memcpy(nk_tape_slope(&s->tape, tableau, keep, i) + b->offset, k[i], (size_t)(b->lanes * s->row_bytes));
   if (!have_y1) nk_combine(s->kernels, y1, y, tableau->b, 1, step->h, k, last + 1, b->elements);
   return NK_SUCCESS;
 }

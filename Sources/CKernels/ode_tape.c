@@ -15,13 +15,29 @@ static int64_t most_steps(const nk_ode *ode) {
   return nk_min(steps, unaffordable);
 }
 
+// How many steps' stages there is room for.
+static void plan_stages(nk_tape *tape, const nk_ode *ode) {
+  tape->kept_capacity = 0;
+  if (!ode->field_forward || ode->residual_budget <= 0) return;
+  const int64_t block = nk_min(nk_field_block_lanes(ode->field, ode->lanes), nk_field_block_lanes(ode->field_forward, ode->lanes));
+  tape->block_lanes = nk_max(1, nk_min(block, ode->lanes));
+  tape->slope_bytes = nk_align(ode->lanes * ode->dim * nk_dtype_bytes(ode->dtype));
+  tape->residual_stride = nk_align(ode->field_forward->residual_bytes);
+  tape->stage_stride = tape->slope_bytes + nk_block_count(ode->lanes, tape->block_lanes) * tape->residual_stride;
+  tape->kept_capacity = nk_min(tape->steps_capacity, ode->residual_budget / (ode->tableau->stages * tape->stage_stride));
+  if (tape->kept_capacity < ode->residual_least) tape->kept_capacity = 0;
+}
+
 int64_t nk_tape_plan(nk_tape *tape, const nk_ode *ode, void *base) {
   nk_bump bump = {.base = (uintptr_t)base};
+  *tape = (nk_tape){0};
   tape->steps_capacity = most_steps(ode);
   tape->capacity = nk_max(1, nk_min(ode->checkpoints, tape->steps_capacity));
   tape->header = nk_take(&bump, NK_TAPE_HEADER * (int64_t)sizeof(int64_t));
   tape->t = nk_take(&bump, (tape->steps_capacity + 1) * (int64_t)sizeof(double));
   tape->states = nk_take(&bump, tape->capacity * ode->lanes * ode->dim * nk_dtype_bytes(ode->dtype));
+  plan_stages(tape, ode);
+  tape->stages = nk_take(&bump, tape->kept_capacity * ode->tableau->stages * tape->stage_stride);
   return bump.used;
 }
 
@@ -45,11 +61,14 @@ int64_t nk_tape_longest_segment(const nk_tape *tape) {
 void nk_tape_start(nk_tape *tape, int64_t steps) {
   tape->header[NK_TAPE_STEPS] = steps;
   tape->header[NK_TAPE_STRIDE] = stride_for(tape, steps);
+  tape->header[NK_TAPE_KEPT] = nk_min(steps, tape->kept_capacity);
+  tape->header[NK_TAPE_BLOCK_LANES] = tape->block_lanes;
 }
 
 void nk_tape_record(nk_tape *tape, int64_t n, double t, const char *y, int64_t state_bytes) {
   int64_t stride = tape->header[NK_TAPE_STRIDE];
   tape->header[NK_TAPE_STEPS] = n + 1;
+  tape->header[NK_TAPE_KEPT] = nk_min(n + 1, tape->kept_capacity);
   tape->t[n] = t;
   if (n % stride != 0) return;
   if (n / stride >= tape->capacity) {

@@ -63,6 +63,7 @@ struct OdeProblem {
   var controller: nk_controller = OdeProblem.fixed(stepsPerInterval: 4)
   var sensitivity = nk_sensitivity.NK_SENSITIVITY_EXACT
   var checkpoints: Int64 = 1000
+  var residualBudget: Int64 = 0
   var blockLanes: Int64 = 2, groups = 2, threads = 1
 
   static func fixed(stepsPerInterval: Int64 = 0, step: Double = 0) -> nk_controller {
@@ -87,7 +88,7 @@ struct OdeProblem {
 
   // MARK: Programs
 
-  enum Role { case field, forward, backward, vjp }
+  enum Role { case field, forward, backward, vjp, adjoint }
 
   func fieldProgram(_ role: Role, _ owner: inout [ProgramBuilder]) -> UnsafePointer<nk_program> {
     let p = ProgramBuilder()
@@ -107,11 +108,11 @@ struct OdeProblem {
       p.region(.NK_REGION_LANES)
       return p.build()
     }
-    let backward = role == .backward || role == .vjp
+    let backward = role == .backward || role == .vjp || role == .adjoint
     let ct = backward ? p.argument(d, lanes: true) : -1
     let dy = role == .backward ? -1 : p.argument(d, lanes: true)
     let ctY = backward ? p.argument(d, lanes: true) : -1
-    let ctW = backward ? p.argument(d, lanes: true) : -1
+    let ctW = role == .adjoint ? p.scratch(d) : backward ? p.argument(d, lanes: true) : -1
     let packed = role == .backward ? -1 : p.packed(k: d, n: d)
     let transposed = backward ? p.packed(k: d, n: d) : -1
     if packed >= 0 { p.pack(a, to: packed, .NK_PACK_MATRIX, k: d, n: d) }
@@ -141,6 +142,10 @@ struct OdeProblem {
       code: [(.dtanh, 1, 0, 0), (.multiply, 0, 4, 0), (.multiply, 5, 2, 0), (.multiply, 5, 3, 0)],
       outputs: [(ctW, 5), (g, 5), (gt, 6), (gb, 7)])
     p.matmul(g, transposed, to: ctY, rows: 1, k: d, n: d)
+    if role == .adjoint {
+      p.region(.NK_REGION_LANES)
+      return p.build()
+    }
     p.emit(.NK_OP_MATMUL_OUTER, [y, g], [ofA]) {
       $0.u.matmul.rows_per_lane = 1
       $0.u.matmul.k = Int64(d)
@@ -203,8 +208,11 @@ struct OdeProblem {
       ode.field_backward = fieldProgram(.backward, &owner)
     } else if gradient {
       ode.field_vjp = fieldProgram(.vjp, &owner)
+      ode.field_adjoint = fieldProgram(.adjoint, &owner)
     }
     ode.checkpoints = checkpoints
+    ode.residual_budget = residualBudget
+    ode.residual_least = 1
     ode.y0 = y0
     ode.times = at
     ode.states = states

@@ -60,6 +60,55 @@ import Testing
     #expect(some[Int(NK_STAT_RECOMPUTED)] == Double(4 * (64 + 64 - 8)))
   }
 
+  /// Steps whose stages the tape keeps are not evaluated again, and their gradient has the same bits.
+  @Test(arguments: TestMethod.all, grids) func residualsAreKept(method: TestMethod, times: [Double]) throws {
+    let isAdaptive = method.embedded > 0
+    for controller in [OdeProblem.fixed(stepsPerInterval: 5)]
+      + (isAdaptive ? [OdeProblem.adaptive(1e-4)] : [])
+    {
+      var problem = OdeProblem(times: times, method: method, controller: controller)
+      let found = problem.run(gradient: true), steps = found.stepTimes.count - 1
+      let gradient = try #require(found.gradient), evaluated = found.gradientStatistics
+      #expect(evaluated[Int(NK_STAT_RECOMPUTED)] == evaluated[Int(NK_STAT_EVALUATIONS)])
+      // Five rows of three doubles, and the residuals of three blocks of two lanes.
+      let step = Int64(method.weights.count * (128 + 3 * 64))
+      for (kept, checkpoints, threads) in [
+        (0, 1000, 1), (1, 1000, 2), (4, 1000, 1), (4, 2, 2), (steps, 1000, 2), (steps, 3, 1),
+      ] {
+        problem.residualBudget = step * Int64(kept)
+        problem.checkpoints = Int64(checkpoints)
+        problem.threads = threads
+        let again = problem.run(gradient: true)
+        #expect(again.gradient?.flat == gradient.flat, "\(kept) of \(steps) steps, \(checkpoints) states")
+        #expect(again.states == found.states && again.statistics[1] == found.statistics[1])
+        #expect(again.gradientStatistics[Int(NK_STAT_EVALUATIONS)] == evaluated[Int(NK_STAT_EVALUATIONS)])
+        guard checkpoints > steps else { continue }
+        let recomputed = again.gradientStatistics[Int(NK_STAT_RECOMPUTED)]
+        if kept == steps { #expect(recomputed == 0) }
+        if kept > 0 { #expect(recomputed < evaluated[Int(NK_STAT_RECOMPUTED)]) }
+        if kept == 0 { #expect(recomputed == evaluated[Int(NK_STAT_RECOMPUTED)]) }
+      }
+    }
+  }
+
+  /// A first stage is evaluated once, whether its step is tried again or follows another of an FSAL method.
+  @Test(arguments: [TestMethod.heun, .bosh3]) func backsolveEvaluatesFirstStagesOnce(method: TestMethod) {
+    var problem = OdeProblem(
+      times: [0, 9], method: method, controller: OdeProblem.adaptive(1e-5),
+      sensitivity: .NK_SENSITIVITY_BACKSOLVE)
+    for firstStep in [0.0, 5.0] {
+      problem.controller.first_step = firstStep
+      let found = problem.run(gradient: true).gradientStatistics
+      let accepted = found[Int(NK_STAT_ACCEPTED)], rejected = found[Int(NK_STAT_REJECTED)]
+      #expect(accepted > 3 && (firstStep == 0 || rejected > 0))
+      let stages = Double(method.rows.count - 1) * (accepted + rejected)
+      // The initial step costs two, one of which is the first stage; the times' cotangents cost one for each time.
+      let first = (method.isFSAL ? 1 : accepted) + (firstStep == 0 ? 1 : 0)
+      // The last step of an FSAL method evaluates its last stage for the error alone, as every other one does.
+      #expect(found[Int(NK_STAT_EVALUATIONS)] == stages + first + 2, "\(found)")
+    }
+  }
+
   @Test(arguments: [TestMethod.heun, .bosh3], grids) func backsolveConverges(
     method: TestMethod, times: [Double]
   ) throws {

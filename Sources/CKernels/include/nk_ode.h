@@ -69,7 +69,8 @@ enum {
 //   field_backward in: t, y, captures..., ct_dy           out: ct_y, ct of the lane captures in order (reads RESIDUAL)
 //   field_vjp      in: t, y, captures..., ct_dy           out: dy, ct_y, ct of the lane captures in order
 //                  (per_lane: its outputs dy, ct_y and ct_t exist, but are not written)
-//   field_adjoint  in: t, y, captures..., ct_dy           out: dy, ct_y, ct_t   (per_lane only)
+//   field_adjoint  in: t, y, captures..., ct_dy           out: dy, ct_y (per_lane: and ct_t): field_vjp for stages whose
+//                  weight in the integral over the captures is zero
 // t is one scalar of the state's dtype; y, dy, ct_y have lanes. field_backward and field_vjp leave the cotangents of t
 // and of the captures without lanes in the accumulators of their body region; acc pieces are in the order t, then
 // those captures in order. (Their nk_accumulator.buffer is unused.) A capture without cotangent (integers) has a piece of
@@ -92,6 +93,11 @@ struct nk_ode {
   // .exact: the tape holds up to `checkpoints` states y_n; when a solve takes more steps, every second one is
   // dropped and the stride doubles, and the gradient integrates again between them (recursively where needed).
   int64_t checkpoints;
+  // .exact on steps that all lanes share, with field_forward: the first steps leave their stages and residuals in the tape,
+  // as many as take so many bytes, and the gradient does not evaluate them again. The way forward and the gradient must
+  // have the same field_forward; a gradient whose blocks are others evaluates again. Where fewer than residual_least
+  // steps would fit, nothing is kept.
+  int64_t residual_budget, residual_least;
   // Operands, buffer ids of the program that holds the instruction (the instruction's in/out are unused):
   //   NK_OP_ODE:          y0, times (f64), captures -> states [time_count, lanes, dim], statistics, tape (or -1)
   //   NK_OP_ODE_GRADIENT: the same y0, times, captures, states, tape (exact), ct_states

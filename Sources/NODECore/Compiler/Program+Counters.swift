@@ -58,7 +58,7 @@ extension ProgramCounters {
 
 extension NestedSolve {
   fileprivate var programs: [ProgramDescription] {
-    [field, fieldForward, fieldBackward, fieldVJP].compactMap { $0 }
+    [field, fieldForward, fieldBackward, fieldVJP, fieldAdjoint].compactMap { $0 }
   }
 }
 

@@ -12,9 +12,12 @@ package protocol SolveLowerable: StructuredOperation {
 package struct SolveInstruction: Sendable {
   package enum Sensitivity: Sendable, Hashable {
     /// Up to this many states are kept; the gradient recomputes the rest.
-    case exact(checkpoints: Int)
+    case exact(checkpoints: Int, residuals: ResidualBudget)
     case backsolve
   }
+
+  /// Memory for the stages of the first steps and what the field's pullback needs of them.
+  package typealias ResidualBudget = NestedSolve.ResidualBudget
 
   /// Parameters t (scalar of y's dtype; [lanes] with steps per lane), y, captures...; output dy.
   package var field: GraphBody

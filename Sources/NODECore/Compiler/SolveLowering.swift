@@ -40,23 +40,70 @@ struct LoweredSolve {
 
   private var sensitivity: NestedSolve.Sensitivity {
     switch instruction.sensitivity {
-    case .exact(let checkpoints): .exact(checkpoints: checkpoints)
+    case .exact(let checkpoints, let residuals): .exact(checkpoints: checkpoints, residuals: residuals)
     case .backsolve: .backsolve
     }
+  }
+}
+
+/// The tapes in which the way forward leaves residuals, with a gradient that reads them: those whose gradients all want
+/// the same cotangents, and so run the same programs.
+private func tapesWithResiduals(_ ir: IR, _ order: [Int], wanted: [Int: [Bool]]) -> [ValueID: Int] {
+  var written: Set<ValueID> = []
+  var readers: [ValueID: [Int]] = [:]
+  for number in order {
+    guard let solve = ir.solve(number), case .exact(_, let residuals) = solve.sensitivity, residuals.bytes > 0
+    else { continue }
+    if solve.isGradient {
+      readers[ir.tape(number), default: []].append(number)
+    } else {
+      written.insert(ir.tape(number))
+    }
+  }
+  return readers.filter { tape, gradients in
+    written.contains(tape)
+      && gradients.allSatisfy { wanted[$0]!.dropLast() == wanted[gradients[0]]!.dropLast() }
+  }.mapValues { $0[0] }
+}
+
+extension IR {
+  fileprivate func solve(_ number: Int) -> SolveInstruction? {
+    guard case .solve(let index) = instructions[number].opcode else { return nil }
+    return solves[index]
+  }
+
+  /// Of the solve, or that the gradient reads.
+  fileprivate func tape(_ number: Int) -> ValueID {
+    let solve = solve(number)!, instruction = instructions[number]
+    return solve.isGradient
+      ? view(instruction.operands[solve.field.parameters.count + 1])!.base : instruction.results[2]
   }
 }
 
 /// Lowers the bodies of all solves among the live instructions, and gives their tapes a size.
 func lowerSolves(_ ir: inout IR, _ order: [Int], kept: Set<ValueID>) throws {
   let read = Set(order.flatMap { ir.instructions[$0].operands }.compactMap { ir.view($0)?.base }).union(kept)
-  for number in order {
+  let solves = order.filter { ir.solve($0) != nil }
+  let wanted = solves.reduce(into: [:]) { wanted, number in
+    wanted[number] = ir.instructions[number].results.map { read.contains($0) && ir[$0].type.dtype.isFloating }
+  }
+  let tapes = tapesWithResiduals(ir, solves, wanted: wanted)
+  // Gradients first: a solve that leaves residuals runs the programs of the gradient that reads them.
+  for number in solves.reversed() {
     let instruction = ir.instructions[number]
     guard case .solve(let index) = instruction.opcode else { continue }
-    let solve = ir.solves[index]
-    let wanted = instruction.results.map { read.contains($0) && ir[$0].type.dtype.isFloating }
+    var solve = ir.solves[index]
+    var programs: SolverPrograms?
+    if case .exact(let checkpoints, _) = solve.sensitivity {
+      let gradient = tapes[ir.tape(number)]
+      if gradient == nil { solve.sensitivity = .exact(checkpoints: checkpoints, residuals: .none) }
+      if let gradient, !solve.isGradient, case .solve(let reader) = ir.instructions[gradient].opcode {
+        programs = ir.loweredSolves[reader]!.programs.keeping
+      }
+    }
     let lowered = LoweredSolve(
-      instruction: solve, programs: try SolverPrograms(solve, wanted: wanted), wanted: wanted,
-      dtype: ir[instruction.operands[0]].type.dtype,
+      instruction: solve, programs: try programs ?? SolverPrograms(solve, wanted: wanted[number]!),
+      wanted: wanted[number]!, dtype: ir[instruction.operands[0]].type.dtype,
       timeCount: ir[instruction.operands[1]].shape.dimensions.last!)
     ir.loweredSolves[index] = lowered
     // A tape that nobody reads takes no memory.

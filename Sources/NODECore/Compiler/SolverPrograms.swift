@@ -29,8 +29,15 @@ package struct SolverPrograms {
       backward = joint.program(.backward)
     case .backsolve:
       vjp = joint.program(.vjp)
-      if solve.isPerLane { adjoint = joint.program(.adjoint) }
+      adjoint = joint.program(.adjoint)
     }
+  }
+
+  /// Those of the way forward that leaves residuals for this gradient.
+  package var keeping: SolverPrograms {
+    var programs = self
+    programs.backward = nil
+    return programs
   }
 }
 

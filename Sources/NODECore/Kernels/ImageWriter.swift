@@ -219,9 +219,11 @@ struct ImageWriter {
     result.dim = Int64(solve.dim)
     result.time_count = Int32(solve.timeCount)
     switch solve.sensitivity {
-    case .exact(let checkpoints):
+    case .exact(let checkpoints, let residuals):
       result.sensitivity = .NK_SENSITIVITY_EXACT
       result.checkpoints = Int64(checkpoints)
+      result.residual_budget = Int64(residuals.bytes)
+      result.residual_least = Int64(residuals.leastSteps)
     case .backsolve:
       result.sensitivity = .NK_SENSITIVITY_BACKSOLVE
     }

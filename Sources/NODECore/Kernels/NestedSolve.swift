@@ -2,8 +2,20 @@
 package struct NestedSolve: Sendable {
   package enum Sensitivity: Sendable, Hashable {
     /// The tape holds up to this many states.
-    case exact(checkpoints: Int)
+    case exact(checkpoints: Int, residuals: ResidualBudget)
     case backsolve
+  }
+
+  package struct ResidualBudget: Sendable, Hashable {
+    package var bytes: Int
+    /// Fewer steps are not worth their memory: then nothing is kept.
+    package var leastSteps: Int
+
+    package init(bytes: Int, leastSteps: Int) {
+      self.bytes = bytes
+      self.leastSteps = leastSteps
+    }
+    package static let none = ResidualBudget(bytes: 0, leastSteps: 1)
   }
 
   package struct Capture: Sendable, Hashable {

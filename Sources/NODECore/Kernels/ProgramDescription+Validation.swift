@@ -265,7 +265,9 @@ extension ProgramDescription {
     try require(!isGradient || !isExact || solve.tape != nil, "an exact gradient needs the tape")
     try require(
       !isGradient
-        || (isExact ? solve.fieldBackward != nil && solve.fieldForward != nil : solve.fieldVJP != nil),
+        || (isExact
+          ? solve.fieldBackward != nil && solve.fieldForward != nil
+          : solve.fieldVJP != nil && solve.fieldAdjoint != nil),
       "the programs of its gradient are missing")
     for capture in solve.captures {
       let buffer = buffers[capture.buffer.index]
@@ -278,7 +280,7 @@ extension ProgramDescription {
       ("field", solve.field, false, 1), ("field forward", solve.fieldForward, false, 1),
       ("field backward", solve.fieldBackward, true, 1 + ofTime + laneCaptures),
       ("field vjp", solve.fieldVJP, true, 2 + ofTime + laneCaptures),
-      ("field adjoint", solve.fieldAdjoint, true, 3),
+      ("field adjoint", solve.fieldAdjoint, true, 2 + ofTime),
     ]
     for (name, program, takesCotangent, outputs) in programs {
       guard let program else { continue }

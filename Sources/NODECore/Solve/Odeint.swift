@@ -100,7 +100,9 @@ private func solve<Scalar: FloatingScalar>(
     ? (count - 1) * parameters.stepsPerInterval : nil
   let instruction = SolveInstruction(
     field: body, tableau: method.tableau.coefficients, controller: parameters,
-    sensitivity: sensitivity.plan(state: y0.value.type, steps: steps, maximumSteps: parameters.maximumSteps),
+    sensitivity: sensitivity.plan(
+      state: y0.value.type, steps: steps, maximumSteps: parameters.maximumSteps,
+      isPerLane: parameters.isPerLane),
     isGradient: false)
   return Solution(
     SolveInputs(instruction: instruction, values: [y0.value, timesOfLanes] + captures),

@@ -46,20 +46,25 @@ public struct Solution<Scalar: FloatingScalar>: Sendable {
 
 /// What the gradient of a solve will keep.
 public enum SensitivityPlan: Sendable, Hashable, CustomStringConvertible {
-  /// Up to so many states; steps between them are integrated again.
-  case exact(states: Int, bytes: Int)
+  /// Up to so many states; steps between them are integrated again. `residualBytes`: the budget for the stages of steps that
+  /// need not be evaluated again.
+  case exact(states: Int, bytes: Int, residualBytes: Int)
   case backsolve
 
   init(_ sensitivity: SolveInstruction.Sensitivity, state: TensorType) {
     switch sensitivity {
-    case .exact(let checkpoints): self = .exact(states: checkpoints, bytes: checkpoints * state.byteCount)
+    case .exact(let checkpoints, let residuals):
+      self = .exact(
+        states: checkpoints, bytes: checkpoints * state.byteCount, residualBytes: residuals.bytes)
     case .backsolve: self = .backsolve
     }
   }
 
   public var description: String {
     switch self {
-    case .exact(let states, let bytes): "exact, up to \(states) states kept (\(bytes) bytes)"
+    case .exact(let states, let bytes, let residuals):
+      "exact, up to \(states) states kept (\(bytes) bytes)"
+        + (residuals > 0 ? ", stages in up to \(residuals) bytes" : "")
     case .backsolve: "backsolve, constant memory"
     }
   }

@@ -79,11 +79,12 @@ struct GradientProblem: Sendable, CustomTestStringConvertible {
     func field(_ p: Tensor<Double>, _ t: Tensor<Double>, _ y: Tensor<Double>) -> Tensor<Double> {
       tanh(matmul(y, p)) * cos(t) - y * y * 0.3
     }
-    for memory in [SensitivityMethod.Memory.automatic, .bytes(200)] {
+    let keepsNothing = SensitivityMethod.exact(memory: .bytes(200))
+    for sensitivity in [.exact, .exact(memory: .bytes(200), residuals: .bytes(3000)), keepsNothing] {
       let (value, found) = try valueAndGradient(at: p, y0) { p, y0 in
         let solution = try odeint(
           from: y0, at: times, method: method, controller: .fixed(stepsPerInterval: steps),
-          sensitivity: .exact(memory: memory)
+          sensitivity: sensitivity
         ) { t, y in field(p, t, y) }
         return (solution.states * weights).sum()
       }
@@ -113,15 +114,22 @@ struct GradientProblem: Sendable, CustomTestStringConvertible {
   /// Adaptive steps, few states kept: integrating again gives the same bits as keeping everything.
   @Test func memoryDoesNotChangeTheGradient() throws {
     let problem = GradientProblem.all[0]
-    func gradients(_ memory: SensitivityMethod.Memory) throws -> [Double] {
+    func gradients(
+      _ memory: SensitivityMethod.Memory, _ residuals: SensitivityMethod.Memory? = nil
+    ) throws -> [Double] {
       let found = try gradient(at: Tensor<Double>(problem.parameters), Tensor<Double>(problem.start)) {
         p, y0 in
-        try problem.loss(p, y0, tolerance: 1e-8, sensitivity: .exact(memory: memory))
+        try problem.loss(
+          p, y0, tolerance: 1e-8, sensitivity: .exact(memory: memory, residuals: residuals))
       }
       return found.0.scalars + found.1.scalars
     }
     let kept = try gradients(.bytes(1 << 20))
     for bytes in [64, 128, 1000] { #expect(try gradients(.bytes(bytes)) == kept, "\(bytes) bytes") }
+    for bytes in [0, 5000, 1 << 20] {
+      #expect(try gradients(.automatic, .bytes(bytes)) == kept, "\(bytes) bytes of residuals")
+      #expect(try gradients(.bytes(128), .bytes(bytes)) == kept, "\(bytes) bytes of residuals, two states")
+    }
   }
 
   @Test func backsolveConvergesToTheExactGradient() throws {
@@ -274,10 +282,16 @@ struct GradientProblem: Sendable, CustomTestStringConvertible {
       ) { _, y in -y }.sensitivity
     }
     // A state is 64 bytes.
-    #expect(plan(.exact(memory: .bytes(800)), .automatic) == .exact(states: 12, bytes: 768))
-    #expect(plan(.exact(memory: .bytes(1)), .automatic) == .exact(states: 2, bytes: 128))
-    #expect(plan(.exact, .fixed(stepsPerInterval: 5)) == .exact(states: 5, bytes: 320))
-    #expect(plan(.exact, .automatic) == .exact(states: 4096, bytes: 4096 * 64))
+    #expect(plan(.exact(memory: .bytes(800)), .automatic) == .exact(states: 12, bytes: 768, residualBytes: 0))
+    #expect(plan(.exact(memory: .bytes(1)), .automatic) == .exact(states: 2, bytes: 128, residualBytes: 0))
+    #expect(
+      plan(.exact, .fixed(stepsPerInterval: 5)) == .exact(states: 5, bytes: 320, residualBytes: 32 << 20))
+    let kept = SensitivityPlan.exact(states: 4096, bytes: 4096 * 64, residualBytes: 32 << 20)
+    #expect(plan(.exact, .automatic) == kept)
+    #expect("\(kept)".contains("stages in up to 33554432 bytes"))
+    #expect(
+      plan(.exact(memory: .bytes(800), residuals: .bytes(5000)), .automatic)
+        == .exact(states: 12, bytes: 768, residualBytes: 5000))
     #expect(plan(.backsolve, .automatic) == .backsolve)
     #expect("\(plan(.exact(memory: .bytes(800)), .automatic))".contains("up to 12 states"))
   }

@@ -1,0 +1,250 @@
+// The continuous adjoint with adaptive steps (the equations are those of ode_backsolve.c): one pass over the groups of
+// blocks per attempt. Its sums over captures are tentative, and count only once the step is accepted. What a first
+// stage adds to them is kept for a weight of one, so that another attempt of the step, or the next step of an FSAL method,
+// needs no evaluation to count it with a weight of its own.
+#include <math.h>
+#include <string.h>
+#include "nk_backsolve.h"
+#include "nk_phases.h"
+#pragma STDC FP_CONTRACT OFF
+
+static char *sums_of(const nk_solve *s, char *all, int64_t group) {
+  return all + group * s->vjp.run.layout.acc_stride;
+}
+
+// to += scale * from, of the accumulators of a group.
+static void add_sums(const nk_solve *s, char *to, const char *from, double scale) {
+  const nk_region *body = s->vjp.body;
+  for (int32_t i = 0; i < body->acc_count; i++) {
+    const nk_accumulator *piece = &body->acc[i];
+    if (piece->count > 0)
+      nk_kernels_get(piece->dtype)->axpby(to + piece->offset, from + piece->offset, scale, 1, (ptrdiff_t)piece->count);
+  }
+}
+
+static void commit_group(const nk_solve *s, int64_t group, int32_t worker) {
+  add_sums(s, sums_of(s, s->committed, group), nk_field_acc(&s->vjp, group), 1);
+  const int64_t end = nk_group_first(group + 1, s->groups, s->blocks);
+  for (int64_t i = nk_group_first(group, s->groups, s->blocks); i < end; i++) {
+    const nk_block b = nk_solve_block(s, i, worker);
+    nk_lane_captures_commit(&b, s->lane_tentative);
+  }
+}
+
+static void commit_only(void *context, int64_t group, int32_t worker) {
+  const nk_pass *p = context;
+  commit_group(p->solve, group, worker);
+}
+
+static double lambda_error2(const nk_block *b, const nk_step *step, const char *lambda, const char *lambda1) {
+  const nk_solve *s = b->solve;
+  double weights[NK_MAX_STAGES];
+  const void *vectors[NK_MAX_STAGES];
+  int32_t terms = 0;
+  for (int32_t i = 0; i < s->tableau->step_stages; i++) {
+    if (s->tableau->b_error[i] == 0) continue;
+    weights[terms] = -step->h * s->tableau->b_error[i];
+    vectors[terms++] = b->scratch.slope[i];
+  }
+  return s->kernels->error_norm2(lambda, lambda1, weights, vectors, terms, s->controller->atol,
+                                 s->controller->rtol, (ptrdiff_t)b->elements);
+}
+
+// The stages that outlive the attempt are kept for all lanes.
+static void bind_stages(const nk_solve *s, nk_block *b) {
+  b->scratch.k[0] = s->k0 + b->offset;
+  b->scratch.slope[0] = s->l0 + b->offset;
+  if (!s->tableau->fsal) return;
+  b->scratch.k[s->tableau->step_stages - 1] = s->k_last + b->offset;
+  b->scratch.slope[s->tableau->step_stages - 1] = s->l_last + b->offset;
+}
+
+nk_status nk_backsolve_attempt(const nk_pass *p, nk_block *b, int64_t *evaluations) {
+  const nk_solve *s = p->solve;
+  const nk_tableau *m = s->tableau;
+  const nk_step *step = &p->step;
+  const char *y = s->y + b->offset, *lambda = s->lambda + b->offset;
+  const double one = m->b[0] != 0;
+  bind_stages(s, b);
+  nk_phase_mark(s, b->worker, NK_PHASE_STAGES, b->lanes);
+  for (int32_t i = p->first_known; i < m->step_stages; i++) {
+    nk_status status;
+    if (i == 0)
+      status = nk_backsolve_stage(b, step, i, y, lambda, one, sums_of(s, s->first_acc, b->group), s->lane_first);
+    else if (i == m->step_stages - 1 && p->last_is_first)
+      status = nk_backsolve_stage(b, step, i, y, lambda, one, sums_of(s, s->last_acc, b->group), s->lane_last);
+    else
+      status = nk_backsolve_stage(b, step, i, y, lambda, -step->h * m->b[i], NULL, s->lane_tentative);
+    if (status != NK_SUCCESS) return status;
+    ++*evaluations;
+  }
+  nk_backsolve_advance(b, step, y, lambda, s->y1 + b->offset, s->lambda1 + b->offset);
+  return NK_SUCCESS;
+}
+
+static void attempt_group(void *context, int64_t group, int32_t worker) {
+  const nk_pass *p = context;
+  const nk_solve *s = p->solve;
+  const size_t acc_bytes = (size_t)s->vjp.body->acc_bytes;
+  const double first_weight = -p->step.h * s->tableau->b[0];
+  if (p->commit) commit_group(s, group, worker);
+  memset(nk_field_acc(&s->vjp, group), 0, acc_bytes);
+  if (!p->first_known) memset(sums_of(s, s->first_acc, group), 0, acc_bytes);
+  if (p->last_is_first) memset(sums_of(s, s->last_acc, group), 0, acc_bytes);
+  const int64_t end = nk_group_first(group + 1, s->groups, s->blocks);
+  for (int64_t i = nk_group_first(group, s->groups, s->blocks); i < end; i++) {
+    nk_block b = nk_solve_block(s, i, worker);
+    b.group = group;
+    nk_note *note = &s->notes[i];
+    *note = (nk_note){0};
+    nk_phase_mark(s, worker, NK_PHASE_CAPTURES, b.lanes);
+    nk_lane_captures_reset(&b, s->lane_tentative);
+    if (!p->first_known) nk_lane_captures_reset(&b, s->lane_first);
+    if (p->last_is_first) nk_lane_captures_reset(&b, s->lane_last);
+    const char *y = s->y + b.offset, *lambda = s->lambda + b.offset;
+    char *y1 = s->y1 + b.offset, *lambda1 = s->lambda1 + b.offset;
+    note->status = nk_backsolve_attempt(p, &b, &note->evaluations);
+    nk_phase_mark(s, worker, NK_PHASE_CAPTURES, b.lanes);
+    nk_lane_captures_move(&b, first_weight, s->lane_tentative, s->lane_first);
+    nk_phase_mark(s, worker, NK_PHASE_ERROR, b.lanes);
+    note->sum[0] = nk_block_error2(&b, &p->step, y, y1, b.scratch.k);
+    note->sum[1] = lambda_error2(&b, &p->step, lambda, lambda1);
+    note->finite = s->kernels->all_finite(y1, (ptrdiff_t)b.elements) &&
+                   s->kernels->all_finite(lambda1, (ptrdiff_t)b.elements);
+  }
+  nk_phase_mark(s, worker, NK_PHASE_CAPTURES, 0);
+  if (first_weight != 0) add_sums(s, nk_field_acc(&s->vjp, group), sums_of(s, s->first_acc, group), first_weight);
+}
+
+// Hairer's rule for y and lambda together.
+void nk_backsolve_first_slope(const nk_pass *p, const nk_block *b) {
+  const nk_solve *s = p->solve;
+  nk_note *note = &s->notes[b->index];
+  *note = (nk_note){0};
+  const nk_step nowhere = {.t = s->times[s->ode->time_count - 1]};
+  const char *y = s->y + b->offset, *lambda = s->lambda + b->offset;
+  nk_block bound = *b;
+  bind_stages(s, &bound);
+  note->status = nk_backsolve_stage(&bound, &nowhere, 0, y, lambda, s->tableau->b[0] != 0, sums_of(s, s->first_acc, b->group), s->lane_first);
+  const char *ky = s->k0 + b->offset, *kl = s->l0 + b->offset;
+  note->sum[0] = nk_block_norm2(b, y, y);
+  note->sum[1] = nk_block_norm2(b, ky, y);
+  const double atol = s->controller->atol, rtol = s->controller->rtol;
+  note->sum[0] += s->kernels->scaled_norm2(lambda, lambda, atol, rtol, (ptrdiff_t)b->elements);
+  note->sum[1] += s->kernels->scaled_norm2(kl, lambda, atol, rtol, (ptrdiff_t)b->elements);
+}
+
+static void first_slope_group(void *context, int64_t group, int32_t worker) {
+  const nk_pass *p = context;
+  const nk_solve *s = p->solve;
+  memset(sums_of(s, s->first_acc, group), 0, (size_t)s->vjp.body->acc_bytes);
+  const int64_t end = nk_group_first(group + 1, s->groups, s->blocks);
+  for (int64_t i = nk_group_first(group, s->groups, s->blocks); i < end; i++) {
+    nk_block b = nk_solve_block(s, i, worker);
+    b.group = group;
+    nk_lane_captures_reset(&b, s->lane_first);
+    nk_backsolve_first_slope(p, &b);
+  }
+}
+
+static void probe(void *context, int64_t index, int32_t worker) {
+  const nk_pass *p = context;
+  const nk_solve *s = p->solve;
+  const nk_block b = nk_solve_block(s, index, worker);
+  nk_note *note = &s->notes[index];
+  *note = (nk_note){0};
+  const nk_scratch *x = &b.scratch;
+  const double one = 1, difference[2] = {-1, 1};
+  char *ky[2] = {s->k0 + b.offset, x->k[0]}, *kl[2] = {s->l0 + b.offset, x->slope[0]};
+  nk_combine(s->kernels, x->input, s->y + b.offset, &one, 1, p->h0, ky, 1, b.elements);
+  nk_combine(s->kernels, x->input2, s->lambda + b.offset, &one, 1, -p->h0, kl, 1, b.elements);
+  note->status =
+      nk_field_adjoint(&b, s->times[s->ode->time_count - 1] + p->h0, x->input, x->input2, ky[1], kl[1]);
+  nk_combine(s->kernels, x->y[0], NULL, difference, 1, 1, ky, 2, b.elements);
+  nk_combine(s->kernels, x->y[1], NULL, difference, 1, 1, kl, 2, b.elements);
+  note->sum[0] = nk_block_norm2(&b, x->y[0], s->y + b.offset);
+  note->sum[0] += s->kernels->scaled_norm2(x->y[1], s->lambda + b.offset, s->controller->atol,
+                                           s->controller->rtol, (ptrdiff_t)b.elements);
+}
+
+static double components(const nk_solve *s) {
+  return nk_counted_components(s) + (double)s->ode->lanes * (double)s->ode->dim;
+}
+
+static nk_status choose_first_step(nk_pass *p, nk_pace *pace) {
+  nk_solve *s = p->solve;
+  const double span = fabs(s->times[s->ode->time_count - 1] - s->times[0]);
+  nk_solve_run(s, s->groups, first_slope_group, p, NK_PHASE_CONTROL);
+  nk_gathered v = nk_backsolve_gather(s);
+  const double d0 = sqrt(v.sum / components(s)), d1 = sqrt(v.sum1 / components(s));
+  const double h0 = nk_first_guess(d0, d1, span);
+  pace->evaluations += 2;
+  if (v.status != NK_SUCCESS) return v.status;
+  if (!isfinite(d1)) return NK_NON_FINITE_FIELD;
+  p->h0 = pace->direction * h0;
+  nk_solve_run(s, s->blocks, probe, p, NK_PHASE_CONTROL);
+  v = nk_backsolve_gather(s);
+  const double d2 = sqrt(v.sum / components(s)) / h0;
+  pace->h = isfinite(d2) ? nk_initial_step(d1, d2, h0, s->tableau->embedded_order) : h0;
+  pace->h = fmax(pace->h, s->controller->min_step);
+  p->first_known = 1;
+  return v.status;
+}
+
+// The last stage becomes the first.
+static void exchange_stages(nk_solve *s) {
+  char **const pairs[][2] = {
+      {&s->k0, &s->k_last}, {&s->l0, &s->l_last}, {&s->first_acc, &s->last_acc}, {&s->lane_first, &s->lane_last}};
+  for (int i = 0; i < (int)(sizeof pairs / sizeof *pairs); i++) {
+    char *held = *pairs[i][0];
+    *pairs[i][0] = *pairs[i][1];
+    *pairs[i][1] = held;
+  }
+}
+
+nk_status nk_backsolve_adaptive(nk_pass *p, nk_pace *pace, double *reached) {
+  nk_solve *s = p->solve;
+  const int32_t last = s->ode->time_count - 1;
+  const ptrdiff_t n = (ptrdiff_t)(s->ode->lanes * s->ode->dim);
+  memset(s->committed, 0, (size_t)(s->groups * s->vjp.run.layout.acc_stride));
+  s->kernels->fill(s->lambda, 0, n);
+  for (int32_t i = last; i > 0; i--) {
+    memcpy(s->y, s->states + i * s->state_bytes, (size_t)s->state_bytes);
+    s->kernels->axpby(s->lambda, s->ct_states + i * s->state_bytes, 1, 1, n);
+    nk_status status = NK_SUCCESS;
+    p->first_known = 0;
+    if (i == last && pace->h <= 0) status = choose_first_step(p, pace);
+    double t = s->times[i];
+    while (status == NK_SUCCESS && t != s->times[i - 1]) {
+      *reached = t;
+      double t1;
+      const double proposed = pace->h;
+      status = nk_pace_next(pace, s, t, s->times[i - 1], &t1);
+      if (status != NK_SUCCESS) break;
+      p->step = nk_backsolve_step(t, t1);
+      p->last_is_first = s->tableau->fsal && t1 != s->times[i - 1];
+      nk_solve_run(s, s->groups, attempt_group, p, NK_PHASE_CONTROL);
+      const nk_gathered v = nk_backsolve_gather(s);
+      status = v.status;
+      pace->evaluations += s->notes[0].evaluations;
+      const double error = v.finite ? sqrt((v.sum + v.sum1) / components(s)) : (double)NAN;
+      p->commit = status == NK_SUCCESS && nk_pace_judge(pace, s, error, p->step.h);
+      p->first_known = !p->commit || p->last_is_first;
+      if (!p->commit) continue;
+      // A step shortened to end at a save time says nothing against the longer one.
+      if (t1 == s->times[i - 1]) pace->h = fmax(pace->h, proposed);
+      t = t1;
+      char *swap = s->y;
+      s->y = s->y1;
+      s->y1 = swap;
+      swap = s->lambda;
+      s->lambda = s->lambda1;
+      s->lambda1 = swap;
+      if (p->last_is_first) exchange_stages(s);
+    }
+    if (status != NK_SUCCESS) return status;
+  }
+  *reached = s->times[0];
+  if (p->commit) nk_solve_run(s, s->groups, commit_only, p, NK_PHASE_CONTROL);
+  return NK_SUCCESS;
+}
