@@ -94,9 +94,9 @@ typedef struct nk_solve {
   char *y, *y1, *k0, *k_last, *lambda, *lambda1; // [lanes, dim], adaptive steps
   double *time_partials;                         // exact: [groups, time_count]
   char *lane_tape;                               // steps of their own: one tape after the other
-  // Backsolve, adaptive: accepted accumulators, lane captures' increments; lambda's first and last stage, and what those
-  // two stages add to the accumulators and the lane captures, for a weight of one.
-  char *committed, *lane_tentative;
+  // Backsolve, adaptive: the accumulators of accepted steps, and those with the attempt's; the lane captures' increments;
+  // lambda's first and last stage, and what those two stages add to the sums for a weight of one.
+  char *committed, *tentative, *lane_tentative;
   char *l0, *l_last, *first_acc, *last_acc, *lane_first, *lane_last;
   struct nk_profile *profile; // NULL: none
   int64_t number;             // of the instruction, see nk_program

@@ -1,7 +1,7 @@
 // The continuous adjoint with adaptive steps (the equations are those of ode_backsolve.c): one pass over the groups of
-// blocks per attempt. Its sums over captures are tentative, and count only once the step is accepted. What a first
-// stage adds to them is kept for a weight of one, so that another attempt of the step, or the next step of an FSAL method,
-// needs no evaluation to count it with a weight of its own.
+// blocks per attempt. It goes on from the sums over captures of the accepted steps in other memory, which takes
+// their place once the step is accepted. What a first stage adds to them is kept for a weight of one, so that another attempt
+// of the step, or the next step of an FSAL method, needs no evaluation to count it with a weight of its own.
 #include <math.h>
 #include <string.h>
 #include "nk_backsolve.h"
@@ -12,18 +12,22 @@ static char *sums_of(const nk_solve *s, char *all, int64_t group) {
   return all + group * s->vjp.run.layout.acc_stride;
 }
 
-// to += scale * from, of the accumulators of a group.
-static void add_sums(const nk_solve *s, char *to, const char *from, double scale) {
+// to = base + scale * first, of the accumulators of a group.
+static void add_first(const nk_solve *s, int64_t group, char *to, const char *base, double scale) {
   const nk_region *body = s->vjp.body;
+  to = sums_of(s, to, group);
+  base += group * s->vjp.run.layout.acc_stride;
+  const char *first = sums_of(s, s->first_acc, group);
   for (int32_t i = 0; i < body->acc_count; i++) {
     const nk_accumulator *piece = &body->acc[i];
+    const void *x = first + piece->offset;
     if (piece->count > 0)
-      nk_kernels_get(piece->dtype)->axpby(to + piece->offset, from + piece->offset, scale, 1, (ptrdiff_t)piece->count);
+      nk_kernels_get(piece->dtype)
+          ->combine(to + piece->offset, base + piece->offset, &scale, &x, 1, (ptrdiff_t)piece->count);
   }
 }
 
 static void commit_group(const nk_solve *s, int64_t group, int32_t worker) {
-  add_sums(s, sums_of(s, s->committed, group), nk_field_acc(&s->vjp, group), 1);
   const int64_t end = nk_group_first(group + 1, s->groups, s->blocks);
   for (int64_t i = nk_group_first(group, s->groups, s->blocks); i < end; i++) {
     const nk_block b = nk_solve_block(s, i, worker);
@@ -74,7 +78,8 @@ nk_status nk_backsolve_attempt(const nk_pass *p, nk_block *b, int64_t *evaluatio
     else if (i == m->step_stages - 1 && p->last_is_first)
       status = nk_backsolve_stage(b, step, i, y, lambda, one, sums_of(s, s->last_acc, b->group), s->lane_last);
     else
-      status = nk_backsolve_stage(b, step, i, y, lambda, -step->h * m->b[i], NULL, s->lane_tentative);
+      status = nk_backsolve_stage(b, step, i, y, lambda, -step->h * m->b[i], sums_of(s, s->tentative, b->group),
+                                  s->lane_tentative);
     if (status != NK_SUCCESS) return status;
     ++*evaluations;
   }
@@ -88,8 +93,12 @@ static void attempt_group(void *context, int64_t group, int32_t worker) {
   const size_t acc_bytes = (size_t)s->vjp.body->acc_bytes;
   const double first_weight = -p->step.h * s->tableau->b[0];
   if (p->commit) commit_group(s, group, worker);
-  memset(nk_field_acc(&s->vjp, group), 0, acc_bytes);
-  if (!p->first_known) memset(sums_of(s, s->first_acc, group), 0, acc_bytes);
+  if (p->first_known) {
+    add_first(s, group, s->tentative, s->committed, first_weight);
+  } else {
+    memcpy(sums_of(s, s->tentative, group), sums_of(s, s->committed, group), acc_bytes);
+    memset(sums_of(s, s->first_acc, group), 0, acc_bytes);
+  }
   if (p->last_is_first) memset(sums_of(s, s->last_acc, group), 0, acc_bytes);
   const int64_t end = nk_group_first(group + 1, s->groups, s->blocks);
   for (int64_t i = nk_group_first(group, s->groups, s->blocks); i < end; i++) {
@@ -113,7 +122,7 @@ static void attempt_group(void *context, int64_t group, int32_t worker) {
                    s->kernels->all_finite(lambda1, (ptrdiff_t)b.elements);
   }
   nk_phase_mark(s, worker, NK_PHASE_CAPTURES, 0);
-  if (first_weight != 0) add_sums(s, nk_field_acc(&s->vjp, group), sums_of(s, s->first_acc, group), first_weight);
+  if (!p->first_known) add_first(s, group, s->tentative, s->tentative, first_weight);
 }
 
 // Hairer's rule for y and lambda together.
@@ -191,21 +200,17 @@ static nk_status choose_first_step(nk_pass *p, nk_pace *pace) {
   return v.status;
 }
 
-// The last stage becomes the first.
-static void exchange_stages(nk_solve *s) {
-  char **const pairs[][2] = {
-      {&s->k0, &s->k_last}, {&s->l0, &s->l_last}, {&s->first_acc, &s->last_acc}, {&s->lane_first, &s->lane_last}};
-  for (int i = 0; i < (int)(sizeof pairs / sizeof *pairs); i++) {
-    char *held = *pairs[i][0];
-    *pairs[i][0] = *pairs[i][1];
-    *pairs[i][1] = held;
-  }
+static void exchange(char **a, char **b) {
+  char *held = *a;
+  *a = *b;
+  *b = held;
 }
 
 nk_status nk_backsolve_adaptive(nk_pass *p, nk_pace *pace, double *reached) {
   nk_solve *s = p->solve;
   const int32_t last = s->ode->time_count - 1;
   const ptrdiff_t n = (ptrdiff_t)(s->ode->lanes * s->ode->dim);
+  s->tentative = nk_field_acc(&s->vjp, 0);
   memset(s->committed, 0, (size_t)(s->groups * s->vjp.run.layout.acc_stride));
   s->kernels->fill(s->lambda, 0, n);
   for (int32_t i = last; i > 0; i--) {
@@ -234,13 +239,14 @@ nk_status nk_backsolve_adaptive(nk_pass *p, nk_pace *pace, double *reached) {
       // A step shortened to end at a save time says nothing against the longer one.
       if (t1 == s->times[i - 1]) pace->h = fmax(pace->h, proposed);
       t = t1;
-      char *swap = s->y;
-      s->y = s->y1;
-      s->y1 = swap;
-      swap = s->lambda;
-      s->lambda = s->lambda1;
-      s->lambda1 = swap;
-      if (p->last_is_first) exchange_stages(s);
+      exchange(&s->y, &s->y1);
+      exchange(&s->lambda, &s->lambda1);
+      exchange(&s->committed, &s->tentative);
+      if (!p->last_is_first) continue;
+      exchange(&s->k0, &s->k_last);
+      exchange(&s->l0, &s->l_last);
+      exchange(&s->first_acc, &s->last_acc);
+      exchange(&s->lane_first, &s->lane_last);
     }
     if (status != NK_SUCCESS) return status;
   }

@@ -24,7 +24,8 @@ static void plan_stages(nk_tape *tape, const nk_ode *ode) {
   tape->slope_bytes = nk_align(ode->lanes * ode->dim * nk_dtype_bytes(ode->dtype));
   tape->residual_stride = nk_align(ode->field_forward->residual_bytes);
   tape->stage_stride = tape->slope_bytes + nk_block_count(ode->lanes, tape->block_lanes) * tape->residual_stride;
-  tape->kept_capacity = nk_min(tape->steps_capacity, ode->residual_budget / (ode->tableau->stages * tape->stage_stride));
+  const int64_t affordable = ode->residual_budget / (ode->tableau->stages * tape->stage_stride);
+  tape->kept_capacity = nk_min(nk_min(tape->steps_capacity, ode->residual_most), affordable);
   if (tape->kept_capacity < ode->residual_least) tape->kept_capacity = 0;
 }
 

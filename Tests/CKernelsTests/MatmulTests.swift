@@ -18,7 +18,15 @@ struct MatmulTests {
         }
       }
     }
-    for (rows, k, n) in [(49, 70, 40), (97, 513, 33), (1, 1025, 64)] {  // several blocks of rows and of k
+    // Several blocks of rows and of k; few columns, where vectors run along k; few elements of k.
+    let blocks = [(49, 70, 40), (97, 513, 33), (1, 1025, 64)]
+    let thin = [1, 2, 3, 5, 20].flatMap { rows in
+      (1...4).flatMap { n in [16, 17, 31, 32, 50].map { (rows, $0, n) } }
+    }
+    let short = [1, 2, 7].flatMap { rows in
+      (2...4).flatMap { k in [1, 3, 4, 8, 15, 17, 31, 33, 50].map { (rows, k, $0) } }
+    }
+    for (rows, k, n) in blocks + thin + short {
       MatmulProblem(rows: rows, k: k, n: n, test.dtype, &generator).compare(test)
     }
   }
@@ -46,14 +54,19 @@ struct MatmulTests {
         }
       }
     }
-    for (rows, k, n) in [(257, 100, 70), (513, 49, 97)] {
+    let thin = [0, 1, 20, 300].flatMap { rows in
+      (1...4).flatMap { n in [16, 17, 31, 33, 50, 64, 99].map { (rows, $0, n) } }
+    }
+    for (rows, k, n) in [(257, 100, 70), (513, 49, 97)] + thin {
       compareOuter(test, rows: rows, k: k, n: n, &generator)
     }
   }
 
   @Test(arguments: KernelCase.all) func aRowDoesNotDependOnItsCompany(_ test: KernelCase) {
     var generator = SeededGenerator(state: 4)
-    for (rows, k, n) in [(61, 70, 37), (13, 600, 64), (5, 3, 2)] {
+    for (rows, k, n) in [
+      (61, 70, 37), (13, 600, 64), (5, 3, 2), (13, 50, 2), (9, 33, 1), (7, 40, 3), (11, 3, 21),
+    ] {
       let p = MatmulProblem(rows: rows, k: k, n: n, test.dtype, &generator)
       for accumulate in [0, 1] as [Int32] {
         let together = p.product(test.kernels, kind: .NK_PACK_MATRIX, p.b, accumulate: accumulate)
@@ -62,6 +75,23 @@ struct MatmulTests {
           let range = row * p.ldc..<row * p.ldc + n
           #expect(range.allSatisfy { together[$0] == alone[$0] }, "row \(row) of \(rows)x\(k)x\(n)")
         }
+      }
+    }
+  }
+
+  /// Where vectors run along k, the last one begins before the one before it ends: an infinity there counts once.
+  @Test(arguments: KernelCase.vector) func anInfinityStaysOne(_ test: KernelCase) {
+    let k = 37
+    for n in 1...4 {
+      for place in 0..<k {
+        let a = Operand(k, test.dtype), b = Operand(k * n, test.dtype), c = Operand(n, test.dtype)
+        for p in 0..<k { a[p] = p == place ? .infinity : 1 }
+        for i in 0..<k * n { b[i] = i % n == 0 ? 2 : -2 }
+        let packed = Operand(bytes: test.kernels.packed_bytes(Int64(k), Int64(n)), test.dtype)
+        test.kernels.pack(.NK_PACK_MATRIX, b.raw, packed.raw, Int64(k), Int64(n), nil)
+        test.kernels.matmul(
+          a.raw, Int64(k), packed.raw, nil, c.raw, Int64(n), 1, Int64(k), Int64(n), -1, 1, 0)
+        #expect((0..<n).allSatisfy { c[$0] == ($0 == 0 ? .infinity : -.infinity) }, "element \(place)")
       }
     }
   }

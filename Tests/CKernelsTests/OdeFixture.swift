@@ -213,6 +213,7 @@ struct OdeProblem {
     ode.checkpoints = checkpoints
     ode.residual_budget = residualBudget
     ode.residual_least = 1
+    ode.residual_most = 1000
     ode.y0 = y0
     ode.times = at
     ode.states = states

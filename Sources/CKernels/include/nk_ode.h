@@ -96,8 +96,8 @@ struct nk_ode {
   // .exact on steps that all lanes share, with field_forward: the first steps leave their stages and residuals in the tape,
   // as many as take so many bytes, and the gradient does not evaluate them again. The way forward and the gradient must
   // have the same field_forward; a gradient whose blocks are others evaluates again. Where fewer than residual_least
-  // steps would fit, nothing is kept.
-  int64_t residual_budget, residual_least;
+  // steps would fit, nothing is kept; more than residual_most are not.
+  int64_t residual_budget, residual_least, residual_most;
   // Operands, buffer ids of the program that holds the instruction (the instruction's in/out are unused):
   //   NK_OP_ODE:          y0, times (f64), captures -> states [time_count, lanes, dim], statistics, tape (or -1)
   //   NK_OP_ODE_GRADIENT: the same y0, times, captures, states, tape (exact), ct_states

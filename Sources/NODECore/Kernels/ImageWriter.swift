@@ -223,7 +223,8 @@ struct ImageWriter {
       result.sensitivity = .NK_SENSITIVITY_EXACT
       result.checkpoints = Int64(checkpoints)
       result.residual_budget = Int64(residuals.bytes)
-      result.residual_least = Int64(residuals.leastSteps)
+      result.residual_least = Int64(residuals.steps.lowerBound)
+      result.residual_most = Int64(residuals.steps.upperBound)
     case .backsolve:
       result.sensitivity = .NK_SENSITIVITY_BACKSOLVE
     }

@@ -8,14 +8,14 @@ package struct NestedSolve: Sendable {
 
   package struct ResidualBudget: Sendable, Hashable {
     package var bytes: Int
-    /// Fewer steps are not worth their memory: then nothing is kept.
-    package var leastSteps: Int
+    /// Fewer steps are not worth their memory: then nothing is kept. More are not kept.
+    package var steps: ClosedRange<Int>
 
-    package init(bytes: Int, leastSteps: Int) {
+    package init(bytes: Int, steps: ClosedRange<Int>) {
       self.bytes = bytes
-      self.leastSteps = leastSteps
+      self.steps = steps
     }
-    package static let none = ResidualBudget(bytes: 0, leastSteps: 1)
+    package static let none = ResidualBudget(bytes: 0, steps: 1...1)
   }
 
   package struct Capture: Sendable, Hashable {

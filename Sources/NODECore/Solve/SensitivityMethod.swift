@@ -21,8 +21,8 @@ public struct SensitivityMethod: Sendable, Hashable {
   ///
   /// `residuals` is memory for more than states: what the field's derivative needs of every stage (the activations of a
   /// network). Steps from the first on keep theirs while there is room, and the gradient does not evaluate the field
-  /// for them again: three evaluations' worth of work in place of four. `.automatic` is 32 MiB where those hold all of a
-  /// solve of fixed steps, or eight of adaptive steps, and nothing otherwise; nil is `.automatic` where `memory`
+  /// for them again: three evaluations' worth of work in place of four. `.automatic` keeps all of a solve of
+  /// fixed steps, or 4 to 64 of adaptive steps, where those fit into 32 MiB, and nothing otherwise; nil is `.automatic` where `memory`
   /// is, and nothing where a budget is told. Solves with steps per lane keep states only.
   public static func exact(memory: Memory = .automatic, residuals: Memory? = nil) -> SensitivityMethod {
     SensitivityMethod(
@@ -58,10 +58,11 @@ public struct SensitivityMethod: Sendable, Hashable {
     _ memory: Memory, steps: Int?, maximumSteps: Int
   ) -> SolveInstruction.ResidualBudget {
     switch memory {
-    case .automatic: return .init(bytes: 32 << 20, leastSteps: steps ?? min(8, maximumSteps))
+    case .automatic:
+      return .init(bytes: 32 << 20, steps: steps.map { $0...$0 } ?? min(4, maximumSteps)...64)
     case .bytes(let bytes):
       require(bytes >= 0, "SensitivityMethod.exact: residuals take \(bytes) bytes")
-      return .init(bytes: bytes, leastSteps: 1)
+      return .init(bytes: bytes, steps: 1...Int.max)
     }
   }
 }
