@@ -81,7 +81,8 @@ struct Growth: ParsableCommand {
   private func start() throws -> TextTable {
     var table = TextTable(["start", "median ms", "min", "max"])
     func row(_ name: String, _ times: [Double]) {
-      table.add([name] + [median(times), times.min()!, times.max()!].map { String(format: "%.1f", $0) })
+      let numbers = times.isEmpty ? [] : [median(times), times.min()!, times.max()!]
+      table.add([name] + (numbers.isEmpty ? ["-", "-", "-"] : numbers.map { String(format: "%.1f", $0) }))
     }
     // A subject compiles once and keeps its program: a new one every time.
     let compiling = try (0..<5).map { _ in
@@ -91,21 +92,34 @@ struct Growth: ParsableCommand {
       return 1e3 * (monotonicSeconds() - begin)
     }
     row("ODE-Net training step: traced, differentiated, compiled", compiling)
-    let processes = try (0..<15).map { _ in
+    guard let runner = Bundle.main.executableURL else { return table }
+    row(
+      "process of this runner: start, first gradient, end",
+      try Self.lifetimes(runner, ["growth", "--first-gradient"]))
+    let script = runner.deletingLastPathComponent().appendingPathComponent("first-gradient")
+    if FileManager.default.isExecutableFile(atPath: script.path) {
+      row("process of a small script: the same", try Self.lifetimes(script, []))
+    } else {
+      row("process of a small script: not built (swift build --package-path Benchmarks -c release)", [])
+    }
+    return table
+  }
+
+  /// Milliseconds from the start of a process to its end.
+  private static func lifetimes(_ executable: URL, _ arguments: [String]) throws -> [Double] {
+    try (0..<15).map { _ in
       let process = Process()
-      process.executableURL = Bundle.main.executableURL
-      process.arguments = ["growth", "--first-gradient"]
+      process.executableURL = executable
+      process.arguments = arguments
       process.standardOutput = FileHandle.nullDevice
       let begin = monotonicSeconds()
       try process.run()
       process.waitUntilExit()
       guard process.terminationStatus == 0 else {
-        throw RunnerError("a process of its own ended with an error")
+        throw RunnerError("a process of \(executable.lastPathComponent) ended with an error")
       }
       return 1e3 * (monotonicSeconds() - begin)
     }
-    row("process: start, first gradient, end", processes)
-    return table
   }
 }
 
