@@ -61,6 +61,7 @@ struct nk_march {
   int64_t evaluated; // stages since the march began
   char *y, *y1, *k[NK_MAX_STAGES], *input;
   char **captures;   // as nk_rows
+  int64_t *marked;   // [capacity] rows that an attempt rejected
   // Puts the next lane into slot `row`, its state into y; 0 when there is none. Sets what nk_slot_start does not.
   int (*load)(nk_march *march, int64_t row);
   // The step of slot `row` is accepted and not counted yet; y still holds where it began. May be NULL.

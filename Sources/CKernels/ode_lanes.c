@@ -17,6 +17,7 @@ int64_t nk_march_plan(nk_march *m, const nk_solve *s, int64_t capacity, uintptr_
   m->input = nk_take(&bump, rows);
   for (int32_t i = 0; i < s->tableau->stages; i++) m->k[i] = nk_take(&bump, rows);
   m->captures = nk_rows_plan_captures(s, capacity, &bump);
+  m->marked = nk_take(&bump, capacity * (int64_t)sizeof(int64_t));
   m->paces = nk_paces_plan(capacity, &bump);
   return bump.used;
 }
@@ -71,38 +72,48 @@ static nk_status eval(nk_march *m, int64_t first, double c, const char *y, char 
 }
 
 // --- The first step (Hairer, Norsett, Wanner I, II.4), for slots [first, active) ---------------------------------
-static double row_norm(const nk_solve *s, const char *x, const char *scale) {
-  const int64_t some = s->controller->error_components, dim = s->ode->dim;
-  const int64_t counted = some > 0 && some < dim ? some : dim;
-  return sqrt(s->kernels->scaled_norm2(x, scale, s->controller->atol, s->controller->rtol, (ptrdiff_t)counted) /
-              (double)counted);
+// Squared norms of rows of x on the scale of the states.
+static void row_norms(const nk_march *m, int64_t first, const char *x, double *norms) {
+  const nk_solve *s = m->solve;
+  const int64_t some = s->controller->error_components, dim = s->ode->dim, at = first * s->row_bytes;
+  const double one = 1;
+  const char *y = m->y + at;
+  const void *vector = x + at;
+  s->kernels->fill(m->input + at, 1, (ptrdiff_t)((m->active - first) * dim)); // the step size that the kernel multiplies with
+  s->kernels->error_rows(norms + first, y, y, m->input + at, &one, &vector, 1, s->controller->atol, s->controller->rtol,
+                         (ptrdiff_t)(m->active - first), (ptrdiff_t)dim, (ptrdiff_t)(some > 0 && some < dim ? some : dim));
+}
+
+// Rows of x that are not finite leave.
+static void leave_unless_finite(nk_march *m, int64_t first, const char *x, nk_status status) {
+  const nk_solve *s = m->solve;
+  if (s->kernels->all_finite(x + first * s->row_bytes, (ptrdiff_t)((m->active - first) * s->ode->dim))) return;
+  for (int64_t r = m->active - 1; r >= first; r--)
+    if (!s->kernels->all_finite(x + r * s->row_bytes, (ptrdiff_t)s->ode->dim)) end(m, r, status);
 }
 
 static nk_status begin(nk_march *m, int64_t first) {
   const nk_solve *s = m->solve;
   const nk_controller *c = s->controller;
   const int wants_slope = s->tableau->fsal || (c->adaptive && c->first_step <= 0);
-  for (int64_t r = m->active - 1; r >= first; r--)
-    if (!s->kernels->all_finite(nk_row(s, m->y, r), (ptrdiff_t)s->ode->dim)) end(m, r, NK_NON_FINITE_STATE);
+  leave_unless_finite(m, first, m->y, NK_NON_FINITE_STATE);
   if (!wants_slope || first == m->active) return NK_SUCCESS;
   const nk_paces *p = &m->paces;
   memcpy(p->t1 + first, p->t + first, (size_t)(m->active - first) * sizeof(double));
   set_steps(m, first);
   nk_status status = eval(m, first, 0, m->y, m->k[0]);
   if (status != NK_SUCCESS) return status;
-  for (int64_t r = m->active - 1; r >= first; r--) {
-    m->slots[r].evaluations++;
-    if (!s->kernels->all_finite(nk_row(s, m->k[0], r), (ptrdiff_t)s->ode->dim)) end(m, r, NK_NON_FINITE_FIELD);
-  }
+  for (int64_t r = first; r < m->active; r++) m->slots[r].evaluations++;
+  leave_unless_finite(m, first, m->k[0], NK_NON_FINITE_FIELD);
   int guess = 0;
   for (int64_t r = first; r < m->active; r++) guess |= !(p->h[r] > 0);
   if (!c->adaptive || !guess || first == m->active) return NK_SUCCESS;
+  row_norms(m, first, m->y, p->factor);
+  row_norms(m, first, m->k[0], p->error);
   for (int64_t r = first; r < m->active; r++) {
-    const double d0 = row_norm(s, nk_row(s, m->y, r), nk_row(s, m->y, r));
-    const double d1 = row_norm(s, nk_row(s, m->k[0], r), nk_row(s, m->y, r));
-    const double h0 = nk_first_guess(d0, d1, fabs(p->end[r] - p->t[r]));
+    p->error[r] = sqrt(p->error[r]);
+    const double h0 = nk_first_guess(sqrt(p->factor[r]), p->error[r], fabs(p->end[r] - p->t[r]));
     p->t1[r] = p->t[r] + (p->end[r] >= p->t[r] ? h0 : -h0);
-    p->error[r] = d1;
   }
   set_steps(m, first);
   const double one = 1;
@@ -113,9 +124,10 @@ static nk_status begin(nk_march *m, int64_t first) {
   status = eval(m, first, 1, m->input, m->y1);
   if (status != NK_SUCCESS) return status;
   s->kernels->axpby(m->y1 + at, m->k[0] + at, -1, 1, n);
+  row_norms(m, first, m->y1, p->factor);
   for (int64_t r = first; r < m->active; r++) {
     const double h0 = fabs(p->t1[r] - p->t[r]);
-    const double d2 = row_norm(s, nk_row(s, m->y1, r), nk_row(s, m->y, r)) / h0;
+    const double d2 = sqrt(p->factor[r]) / h0;
     m->slots[r].evaluations++;
     p->h[r] = isfinite(d2) ? nk_initial_step(p->error[r], d2, h0, s->tableau->embedded_order) : h0;
     p->h[r] = fmax(p->h[r], c->min_step);
@@ -277,10 +289,15 @@ static nk_status advance(nk_march *m) {
     m->k[last] = swap;
   }
   if (events & NK_PACE_REJECTED) {
+    // Which rows were rejected nobody can predict: no branch asks for it.
+    int64_t count = 0;
     for (int64_t r = 0; r < m->active; r++) {
-      const int64_t rejected = p->verdict[r] & NK_PACE_REJECTED;
-      p->t[r] = rejected ? p->t[r] : p->t1[r];
-      if (!rejected) continue;
+      m->marked[count] = r;
+      count += p->verdict[r] & NK_PACE_REJECTED;
+    }
+    for (int64_t r = 0; r < m->active; r++) p->t[r] = p->verdict[r] & NK_PACE_REJECTED ? p->t[r] : p->t1[r];
+    for (int64_t i = 0; i < count; i++) {
+      const int64_t r = m->marked[i];
       nk_exchange(nk_row(s, m->y, r), nk_row(s, m->y1, r), s->row_bytes);
       if (s->tableau->fsal) nk_exchange(nk_row(s, m->k[0], r), nk_row(s, m->k[last], r), s->row_bytes);
     }
