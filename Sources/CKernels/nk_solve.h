@@ -162,7 +162,18 @@ nk_step nk_step_make(const nk_solve *solve, double t, double t1, int64_t *cursor
 // Bit i: stage i counts for y1 (or, with dense, for the states inside of the step).
 uint32_t nk_stages_needed(const nk_tableau *tableau, int dense);
 double nk_stage_time(const nk_step *step, double c);
-// dst = base + scale * sum_i w[i*stride] k[i]; zero weights are skipped.
+// The vectors k[i*step] whose weight w[i*stride] is not zero, and their weights times `scale`; returns how many.
+static inline int32_t nk_terms(const double *w, int32_t stride, double scale, char *const *k, int32_t step, int32_t count,
+                               double *weights, const void **vectors) {
+  int32_t terms = 0;
+  for (int32_t i = 0; i < count; i++) {
+    if (w[i * stride] == 0) continue;
+    weights[terms] = scale * w[i * stride];
+    vectors[terms++] = k[i * step];
+  }
+  return terms;
+}
+// dst = base + scale * sum_i w[i*stride] k[i].
 void nk_combine(const nk_kernels *kernels, char *dst, const char *base, const double *w, int32_t stride,
                 double scale, char *const *k, int32_t terms, int64_t n);
 // Weights b_i(x) of the dense output and their derivatives.

@@ -44,12 +44,8 @@ static double lambda_error2(const nk_block *b, const nk_step *step, const char *
   const nk_solve *s = b->solve;
   double weights[NK_MAX_STAGES];
   const void *vectors[NK_MAX_STAGES];
-  int32_t terms = 0;
-  for (int32_t i = 0; i < s->tableau->step_stages; i++) {
-    if (s->tableau->b_error[i] == 0) continue;
-    weights[terms] = -step->h * s->tableau->b_error[i];
-    vectors[terms++] = b->scratch.slope[i];
-  }
+  const nk_tableau *m = s->tableau;
+  const int32_t terms = nk_terms(m->b_error, 1, -step->h, b->scratch.slope, 1, m->step_stages, weights, vectors);
   return s->kernels->error_norm2(lambda, lambda1, weights, vectors, terms, s->controller->atol,
                                  s->controller->rtol, (ptrdiff_t)b->elements);
 }

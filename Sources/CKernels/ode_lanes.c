@@ -166,12 +166,7 @@ static void combine(nk_march *m, char *dst, const double *w) {
   const nk_solve *s = m->solve;
   double weights[NK_MAX_STAGES];
   const void *vectors[NK_MAX_STAGES];
-  int32_t terms = 0;
-  for (int32_t i = 0; i < s->tableau->stages; i++) {
-    if (w[i] == 0) continue;
-    weights[terms] = w[i];
-    vectors[terms++] = m->k[i];
-  }
+  const int32_t terms = nk_terms(w, 1, 1, m->k, 1, s->tableau->stages, weights, vectors);
   const ptrdiff_t n = (ptrdiff_t)(m->active * s->ode->dim);
   if (terms > 0)
     s->kernels->combine_rows(dst, m->y, m->h, weights, vectors, terms, n);
@@ -235,12 +230,8 @@ static void set_errors(nk_march *m) {
   const nk_controller *c = s->controller;
   double weights[NK_MAX_STAGES];
   const void *vectors[NK_MAX_STAGES];
-  int32_t terms = 0;
-  for (int32_t i = 0; c->adaptive && i < s->tableau->step_stages; i++) {
-    if (s->tableau->b_error[i] == 0) continue;
-    weights[terms] = s->tableau->b_error[i];
-    vectors[terms++] = m->k[i];
-  }
+  const int32_t terms =
+      nk_terms(s->tableau->b_error, 1, 1, m->k, 1, c->adaptive ? s->tableau->step_stages : 0, weights, vectors);
   const int64_t some = c->error_components, dim = s->ode->dim;
   s->kernels->error_rows(m->paces.error, m->y, m->y1, m->h, weights, vectors, terms, c->atol, c->rtol, m->active, dim,
                          some > 0 && some < dim ? some : dim);

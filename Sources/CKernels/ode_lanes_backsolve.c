@@ -25,12 +25,8 @@ static void combine(const nk_back *b, char *dst, const char *base, int which, co
   const nk_solve *s = b->s;
   double weights[NK_MAX_STAGES];
   const void *vectors[NK_MAX_STAGES];
-  int32_t used = 0;
-  for (int32_t i = 0; i < terms; i++) {
-    if (w[i] == 0) continue;
-    weights[used] = which ? -w[i] : w[i];
-    vectors[used++] = b->rows[which ? NK_BACK_SLOPE(i) : NK_BACK_K(i)];
-  }
+  char *const *k = &b->rows[which ? NK_BACK_SLOPE(0) : NK_BACK_K(0)];
+  const int32_t used = nk_terms(w, 1, which ? -1 : 1, k, NK_BACK_K(1) - NK_BACK_K(0), terms, weights, vectors);
   const ptrdiff_t n = (ptrdiff_t)count * (ptrdiff_t)b->s->ode->dim;
   if (used > 0)
     s->kernels->combine_rows(dst, base, b->h, weights, vectors, used, n);
@@ -172,13 +168,10 @@ static void errors(nk_back *b) {
   const nk_controller *c = s->controller;
   double weights[NK_MAX_STAGES];
   const void *of_y[NK_MAX_STAGES], *of_lambda[NK_MAX_STAGES];
-  int32_t terms = 0;
-  for (int32_t i = 0; c->adaptive && i < s->tableau->step_stages; i++) {
-    if (s->tableau->b_error[i] == 0) continue;
-    weights[terms] = s->tableau->b_error[i];
-    of_y[terms] = b->rows[NK_BACK_K(i)];
-    of_lambda[terms++] = b->rows[NK_BACK_SLOPE(i)];
-  }
+  const int32_t stages = c->adaptive ? s->tableau->step_stages : 0, step = NK_BACK_K(1) - NK_BACK_K(0);
+  const double *w = s->tableau->b_error;
+  const int32_t terms = nk_terms(w, 1, 1, &b->rows[NK_BACK_K(0)], step, stages, weights, of_y);
+  nk_terms(w, 1, 1, &b->rows[NK_BACK_SLOPE(0)], step, stages, weights, of_lambda);
   const int64_t some = counted(s);
   s->kernels->error_rows(b->paces.error, b->rows[NK_BACK_Y], b->rows[NK_BACK_Y1], b->h, weights, of_y, terms, c->atol, c->rtol, b->active,
                          (ptrdiff_t)b->s->ode->dim, (ptrdiff_t)some);

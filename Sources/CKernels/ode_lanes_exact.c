@@ -60,12 +60,7 @@ static const char *stage_input(const nk_sweep *w, int32_t i) {
   const nk_tableau *m = w->s->tableau;
   double weights[NK_MAX_STAGES];
   const void *vectors[NK_MAX_STAGES];
-  int32_t terms = 0;
-  for (int32_t j = 0; j < i; j++) {
-    if (m->a[i * m->stages + j] == 0) continue;
-    weights[terms] = m->a[i * m->stages + j];
-    vectors[terms++] = w->k[j];
-  }
+  const int32_t terms = nk_terms(m->a + i * m->stages, 1, 1, w->k, 1, i, weights, vectors);
   if (terms == 0) return w->y;
   w->s->kernels->combine_rows(w->input, w->y, w->h, weights, vectors, terms, elements(w));
   return w->input;

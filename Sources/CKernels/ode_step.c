@@ -39,12 +39,7 @@ void nk_combine(const nk_kernels *kernels, char *dst, const char *base, const do
                 double scale, char *const *k, int32_t terms, int64_t n) {
   double weights[NK_MAX_STAGES];
   const void *vectors[NK_MAX_STAGES];
-  int32_t count = 0;
-  for (int32_t i = 0; i < terms; i++) {
-    if (w[i * stride] == 0) continue;
-    weights[count] = scale * w[i * stride];
-    vectors[count++] = k[i];
-  }
+  const int32_t count = nk_terms(w, stride, scale, k, 1, terms, weights, vectors);
   if (count > 0)
     kernels->combine(dst, base, weights, vectors, count, (ptrdiff_t)n);
   else if (!base)
@@ -125,12 +120,8 @@ double nk_block_error2(const nk_block *b, const nk_step *step, const char *y, co
   const nk_solve *s = b->solve;
   double weights[NK_MAX_STAGES];
   const void *vectors[NK_MAX_STAGES];
-  int32_t terms = 0;
-  for (int32_t i = 0; i < s->tableau->step_stages; i++) {
-    if (s->tableau->b_error[i] == 0) continue;
-    weights[terms] = step->h * s->tableau->b_error[i];
-    vectors[terms++] = k[i];
-  }
+  const nk_tableau *m = s->tableau;
+  const int32_t terms = nk_terms(m->b_error, 1, step->h, k, 1, m->step_stages, weights, vectors);
   const double atol = s->controller->atol, rtol = s->controller->rtol;
   const int64_t some = counted(s);
   if (some == s->ode->dim)
