@@ -192,9 +192,10 @@ double nk_counted_components(const nk_solve *solve); // lanes * components in th
 // ---------------------------------------------------------------------------------
 typedef struct nk_pace {
   double direction, h, error_before; // h > 0
-  int after_rejection, non_finite;
+  int after_rejection, non_finite; // the attempt before was rejected; the last rejected one was not finite
   int64_t accepted, rejected, evaluations;
   double last_error, last_h; // of the last rejected step; of the last attempt
+  double bad_h;              // signed, of the last attempt that was not finite
   double t;                  // where the attempt began
   nk_failure *failure;       // remembers the last attempts; NULL: nobody asks
 } nk_pace;
@@ -208,6 +209,13 @@ double nk_initial_step(double d1, double d2, double h0, int32_t order);
 int64_t nk_grid_steps(const nk_solve *solve, const double *times);
 double nk_grid_time(const nk_solve *solve, const double *times, int64_t n, int64_t steps);
 int64_t nk_grid_interval_steps(const nk_solve *solve, const double *times, int64_t interval);
+// The save time before the ones that step n moves with, times[i] and times[*to]: the neighbours between which equal
+// steps were taken, else the ends.
+static inline int64_t nk_moves_with(const nk_solve *s, int64_t n, int64_t *to) {
+  const int64_t steps = s->controller->adaptive ? 0 : s->controller->steps_per_interval;
+  *to = steps > 0 ? n / steps + 1 : s->ode->time_count - 1;
+  return steps > 0 ? n / steps : 0;
+}
 
 // --- After a failure (ode_failure.c)
 // ---------------------------------------------------------------------------------------

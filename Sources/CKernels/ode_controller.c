@@ -44,7 +44,8 @@ int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h) 
   if (!accepted || pace->after_rejection) factor = fmin(factor, 1);
   pace->h = fabs(h) * factor;
   pace->after_rejection = !accepted;
-  pace->non_finite = !finite;
+  if (!accepted) pace->non_finite = !finite; // why steps are as small as they are
+  if (!finite) pace->bad_h = h;
   if (accepted) {
     pace->accepted++;
     pace->error_before = fmax(error, 1e-4); // one lucky step must not make the next one timid

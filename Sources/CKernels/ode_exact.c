@@ -5,8 +5,9 @@
 //   kbar_i = h b_i lambda + h sum_{j>i} a_ji ybar_j + h sum_saves b_i(x_s) ct_s,   ybar_i = (df/dy)^T kbar_i,
 //   lambda_n = lambda_{n+1} + sum_i ybar_i + sum_saves ct_s.
 //
-// With t_n = t0 + s_n (t1 - t0) a step's stage times move with the ends, and its h by the relative amount
-// (dt1 - dt0) / (t1 - t0), for which h b_i lambda + ... = kbar_i gives the cotangent sum_i <k_i, kbar_i>.
+// With t_n = t0 + s_n (t1 - t0) a step's stage times move with the ends (of the solve; of the interval between save times that
+// a number of steps divides), and its h by the relative amount (dt1 - dt0) / (t1 - t0), for which h b_i lambda + ... =
+// kbar_i gives the cotangent sum_i <k_i, kbar_i>.
 #include <string.h>
 #include "nk_phases.h"
 #include "nk_solve.h"
@@ -21,6 +22,7 @@ typedef struct sweep {
   nk_dtype acc_t_dtype;
   int64_t evaluations, recomputed;
   nk_status status;
+  int64_t from, to;     // the times that the step moves with
   int64_t kept;         // the tape has the stages of so many steps
   char *k[NK_MAX_STAGES], *residual[NK_MAX_STAGES]; // of the step that is swept
 } sweep;
@@ -52,13 +54,12 @@ static double dot(const sweep *w, const char *x, const char *y) {
   return w->b.solve->kernels->dot(x, y, (ptrdiff_t)w->b.elements);
 }
 
-// The cotangent of a time inside of the span, spread over the two ends.
+// The cotangent of a time in the step, spread over the two that it moves with.
 static void add_time(sweep *w, double t, double value) {
-  const nk_solve *s = w->b.solve;
-  const int32_t last = s->ode->time_count - 1;
-  const double share = (t - s->times[0]) / (s->times[last] - s->times[0]);
-  w->ct_times[0] += (1 - share) * value;
-  w->ct_times[last] += share * value;
+  const double *times = w->b.solve->times;
+  const double share = (t - times[w->from]) / (times[w->to] - times[w->from]);
+  w->ct_times[w->from] += (1 - share) * value;
+  w->ct_times[w->to] += share * value;
 }
 
 static void stage_input(const sweep *w, const nk_step *step, int32_t i, const char *y) {
@@ -157,6 +158,7 @@ static nk_status reverse_step(sweep *w, int64_t n, const char *y) {
   const int want_times = s->ct_times != NULL;
   if (step.hit >= 0) add(w, w->lambda, cotangent(w, step.hit));
   find_stages(w, n);
+  w->from = nk_moves_with(s, n, &w->to);
   nk_status status = n < w->kept ? NK_SUCCESS : recompute_stages(w, &step, mask, y);
   if (status != NK_SUCCESS) return status;
   if (want_times) save_time_cotangents(w, &step);
@@ -179,10 +181,9 @@ static nk_status reverse_step(sweep *w, int64_t n, const char *y) {
     if (mask >> i & 1) add(w, w->lambda, scratch->slope[i]);
   for (int64_t save = step.save_first; save < step.save_end; save++) add(w, w->lambda, cotangent(w, save));
   if (want_times) {
-    const int32_t last = s->ode->time_count - 1;
-    moved /= s->times[last] - s->times[0];
-    w->ct_times[0] -= moved;
-    w->ct_times[last] += moved;
+    moved /= s->times[w->to] - s->times[w->from];
+    w->ct_times[w->from] -= moved;
+    w->ct_times[w->to] += moved;
   }
   return NK_SUCCESS;
 }

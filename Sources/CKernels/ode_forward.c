@@ -345,6 +345,11 @@ static nk_status adaptive_solve(nk_solve *s) {
   nk_report(s, status, &pace, t, kept, 0);
   if (status == NK_SUCCESS) return status;
   const int broken = status != NK_MAX_STEPS && status != NK_STEP_UNDERFLOW && status != NK_NON_FINITE_STATE;
+  if (status == NK_NON_FINITE_FIELD && pace.bad_h != 0 && !pace.after_rejection) {
+    // Steps shrank before what is not finite until the last of them was accepted: it is one such step ahead.
+    int64_t ahead = cursor;
+    a.step = nk_step_make(s, t, t + pace.bad_h, &ahead);
+  }
   if (broken || (pace.after_rejection && pace.non_finite)) explain(&a, &pace, &lane);
   for (int64_t i = cursor; i <= last; i++)
     memcpy(s->states + i * s->state_bytes, s->y, (size_t)s->state_bytes);

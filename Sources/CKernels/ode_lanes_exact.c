@@ -97,14 +97,15 @@ static void stage_cotangent(const nk_sweep *w, int32_t i, uint32_t mask) {
   }
 }
 
-// The cotangent of a time inside of the lane's span, spread over the two ends.
+// The cotangent of a time in the row's step, spread over the two that it moves with.
 static void add_time(const nk_sweep *w, const nk_sweep_slot *slot, double t, double value) {
-  const int32_t last = w->s->ode->time_count - 1;
   const double *times = nk_lane_times(w->s, slot->lane);
   double *ct = w->s->ct_times + slot->lane * w->s->ode->time_count;
-  const double share = (t - times[0]) / (times[last] - times[0]);
-  ct[0] += (1 - share) * value;
-  ct[last] += share * value;
+  int64_t to;
+  const int64_t from = nk_moves_with(w->s, slot->n, &to);
+  const double share = (t - times[from]) / (times[to] - times[from]);
+  ct[from] += (1 - share) * value;
+  ct[to] += share * value;
 }
 
 // As save_time_cotangents of ode_exact.c, for one row.
@@ -190,11 +191,12 @@ static nk_status reverse(nk_sweep *w) {
     for (int64_t save = slot->inside; save < slot->inside_end; save++)
       s->kernels->axpby(nk_row(s, w->lambda, r), nk_sweep_cotangent(w, slot, save), 1, 1, (ptrdiff_t)s->ode->dim);
     if (s->ct_times) {
-      const int32_t last = s->ode->time_count - 1;
+      int64_t to;
+      const int64_t from = nk_moves_with(s, slot->n, &to);
       const double *times = nk_lane_times(s, slot->lane);
       double *ct = s->ct_times + slot->lane * s->ode->time_count;
-      ct[0] -= w->moved[r] / (times[last] - times[0]);
-      ct[last] += w->moved[r] / (times[last] - times[0]);
+      ct[from] -= w->moved[r] / (times[to] - times[from]);
+      ct[to] += w->moved[r] / (times[to] - times[from]);
     }
     slot->after = slot->t;
     slot->n--;

@@ -259,11 +259,18 @@ struct OdeProblem {
     }
   }
 
-  /// The states of a solve whose steps begin at fractions of the span, as the kernels freeze them: a save time at the end
+  /// The states of a solve whose steps begin at fractions of the span (of the interval between save times that a number of
+  /// steps divides), as the kernels freeze them: a save time at the end
   /// of a step moves along the flow, one inside of a step moves the point where the dense output is read.
   func states(_ x: Values, stepTimes: [Double]) -> [Double] {
-    let span = times.last! - times[0], newSpan = x.times.last! - x.times[0]
-    let t = stepTimes.map { x.times[0] + ($0 - times[0]) / span * newSpan }
+    let t = stepTimes.map { time in
+      var (from, to) = (0, times.count - 1)
+      if controller.adaptive == 0 && controller.steps_per_interval > 0 {
+        from = times.dropLast().lastIndex { abs($0 - times[0]) <= abs(time - times[0]) }!
+        to = from + 1
+      }
+      return x.times[from] + (time - times[from]) / (times[to] - times[from]) * (x.times[to] - x.times[from])
+    }
     var result = [Double](repeating: 0, count: times.count * lanes * dim)
     for lane in 0..<lanes {
       var y = Array(x.y0[lane * dim..<(lane + 1) * dim])

@@ -25,6 +25,8 @@ package struct SolveInstruction: Sendable {
   package var controller: ControllerParameters
   package var sensitivity: Sensitivity
   package var isGradient: Bool
+  /// Why no program can be made of it, in words: who compiles it throws this.
+  package var problem: String?
 
   package var isPerLane: Bool { controller.isPerLane }
 

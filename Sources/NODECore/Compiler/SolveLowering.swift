@@ -93,6 +93,7 @@ func lowerSolves(_ ir: inout IR, _ order: [Int], kept: Set<ValueID>) throws {
     let instruction = ir.instructions[number]
     guard case .solve(let index) = instruction.opcode else { continue }
     var solve = ir.solves[index]
+    if let problem = solve.problem { throw CompileError(problem) }
     var programs: SolverPrograms?
     if case .exact(let checkpoints, _) = solve.sensitivity {
       let gradient = tapes[ir.tape(number)]

@@ -46,6 +46,12 @@ struct SolverAnalysis {
     }
   }
 
+  /// Whether the value is computed lane by lane, row by row.
+  func hasRows(_ id: ValueID, _ ir: IR) -> Bool {
+    guard let view = ir.view(id), lanes.produced.contains(view.base) else { return false }
+    return lanes.read(id, ir) == .rows
+  }
+
   /// Makes one more instruction run on lanes.
   mutating func addRows(_ ir: IR, _ number: Int) {
     lanes.execution[number] = .lanes

@@ -102,7 +102,7 @@ struct JointField {
       default: break
       }
     }
-    let state = Set([inputIDs[1]] + inputIDs.dropFirst(count) + (isPerLane ? [inputIDs[0]] : []))
+    var state = Set([inputIDs[1]] + inputIDs.dropFirst(count) + (isPerLane ? [inputIDs[0]] : []))
     let time = isPerLane ? nil : inputIDs[0]
     Assemble.run(&ir, outputs: outputIDs)
     Peephole.run(&ir, outputs: outputIDs)
@@ -122,7 +122,17 @@ struct JointField {
         let proof = SolverAnalysis(
           trial, order, lanes: lanes, state: state, time: time, forced: rows.instructions)
       else { return nil }
-      hasLanes = inputIDs[2..<count].map { proof.laneInputs.contains($0) }
+      // What only derivatives know (a matrix whose factors the field reads) has lanes where its cotangent has.
+      let read = Set(order.flatMap { trial.instructions[$0].operands }.compactMap { trial.view($0)?.base })
+      for index in 2..<count where !cotangentIDs.isEmpty && !read.contains(inputIDs[index]) {
+        let shape = parameters[index].shape
+        guard let ct = cotangentIDs[index], shape.rank > 0, shape[0] % lanes == 0, proof.hasRows(ct, trial)
+        else {
+          continue
+        }
+        state.insert(inputIDs[index])
+      }
+      hasLanes = inputIDs[2..<count].map { proof.laneInputs.contains($0) || state.contains($0) }
     }
     captureHasLanes = hasLanes
 

@@ -9,7 +9,8 @@
 // so the tangent of the discrete map is the discrete solution of the augmented field, exactly, for every tableau. A save
 // time inside of the span moves relative to the frozen fractions by t_i' - tau(t_i); that reads the dense output
 // elsewhere, which moves the saved state by its slope there. We take f(t_i, y_i) for the slope: equal where a save time
-// is the end of a step (always so for `.fixed(stepsPerInterval:)`), else to the accuracy of the interpolant.
+// is the end of a step, else to the accuracy of the interpolant. With `.fixed(stepsPerInterval:)` all this holds of every
+// interval by itself.
 
 extension SolveInputs {
   /// The states and their tangent along `tangents` (nil: zero; one at least is not), by one solve that takes the steps
@@ -19,6 +20,10 @@ extension SolveInputs {
     guard shape[0] > 1 else {
       // The only state is y0, wherever in time.
       return (y0.reshaped(to: shape), (tangents[0] ?? y0.splat(0)).reshaped(to: shape))
+    }
+    let controller = instruction.controller
+    if tangents[1] != nil, shape[0] > 2, !controller.isAdaptive, controller.stepsPerInterval > 0 {
+      return tangentSolvedByIntervals(along: tangents)
     }
     let motion = tangents[1].map { TimeMotion(times: times, tangent: $0, isPerLane: isPerLane) }
     let layout = PairLayout(state: y0.type, isPerLane: isPerLane)
@@ -60,6 +65,25 @@ extension SolveInputs {
     let tangent = layout.second(pairs, leading: shape[0])
     guard let motion, shape[0] > 2 else { return (states, tangent) }
     return (states, tangent + drift(of: states, motion))
+  }
+
+  /// Equal steps between neighbouring save times move with those two: the solve is one of each interval after the other.
+  private func tangentSolvedByIntervals(along tangents: [Value?]) -> (states: Value, tangent: Value) {
+    func pair(_ times: Value, _ i: Int) -> Value {
+      guard isPerLane else { return times.sliced(start: [i], limit: [i + 2], step: [1]) }
+      return times.sliced(start: [0, i], limit: [times.shape[0], i + 2], step: [1, 1])
+    }
+    var y = y0, v = tangents[0] ?? y0.splat(0)
+    let row = Shape([1] + y0.shape.dimensions)
+    var states = [y.reshaped(to: row)], moved = [v.reshaped(to: row)]
+    for i in 0..<timeCount - 1 {
+      let interval = SolveInputs(instruction: instruction, values: [y, pair(times, i)] + captures)
+      let (s, t) = interval.tangentSolved(along: [v, pair(tangents[1]!, i)] + tangents.dropFirst(2))
+      states.append(s.last())
+      moved.append(t.last())
+      (y, v) = (s.last().reshaped(to: y0.shape), t.last().reshaped(to: y0.shape))
+    }
+    return (Graph.one(.concatenate(axis: 0), states), Graph.one(.concatenate(axis: 0), moved))
   }
 
   /// (t_i' - tau(t_i)) f(t_i, y_i) at the save times between the first and the last, zero at these.

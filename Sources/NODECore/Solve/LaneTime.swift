@@ -5,13 +5,20 @@
 // lanes because v was spread over the rows of a batch, *aligned*, S itself with row i at the time of lane i. What depends on
 // the state reads the aligned form; stacked is how one gets there.
 
-/// `body` (parameters t: scalar, y: [lanes, ...], captures) with t of shape [lanes].
-func laneTime(_ body: GraphBody, lanes: Int) -> GraphBody {
+/// `body` (parameters t: scalar, y: [lanes, ...], captures) with t of shape [lanes]. Where it reads t in a way that has no
+/// such form, the problem in words, and a body of the right types that nobody may run.
+func laneTime(_ body: GraphBody, lanes: Int) -> (body: GraphBody, problem: String?) {
   var transform = LaneTime(body, lanes: lanes)
-  return transform.body()
+  do throws(LaneTime.Problem) {
+    return (try transform.body(), nil)
+  } catch {
+    return (transform.atFirstLane(), error.description)
+  }
 }
 
 private struct LaneTime {
+  struct Problem: Error { let description: String }
+
   let source: GraphBody
   let lanes: Int
   /// [lanes].
@@ -30,29 +37,39 @@ private struct LaneTime {
     stackedForms[t] = time
   }
 
-  mutating func body() -> GraphBody {
+  /// The field at the time of lane 0.
+  func atFirstLane() -> GraphBody {
+    let first = time.sliced(row: 0).reshaped(to: [])
+    return GraphBody(
+      parameters: [time] + source.parameters[1...],
+      outputs: Graph.substitute(source.outputs, replacing: [source.parameters[0]: first]))
+  }
+
+  mutating func body() throws(Problem) -> GraphBody {
     let t = source.parameters[0], y = source.parameters[1]
     timeNodes = Set(Graph.dependents(of: [t], in: source.outputs).map(\.id) + [t.node.id])
     let stateNodes = Graph.dependents(of: [y], in: source.outputs)
     timeNodes.subtract(stateNodes.map(\.id))
     for node in stateNodes {
-      for (index, result) in rebuild(node).enumerated() { rebuilt[Value(node, index)] = result }
+      for (index, result) in try rebuild(node).enumerated() { rebuilt[Value(node, index)] = result }
     }
-    return GraphBody(
-      parameters: [time] + source.parameters[1...],
-      outputs: source.outputs.map { isOfTime($0) ? aligned($0) : rebuilt[$0] ?? $0 })
+    var outputs: [Value] = []
+    for output in source.outputs {
+      outputs.append(isOfTime(output) ? try aligned(output) : rebuilt[output] ?? output)
+    }
+    return GraphBody(parameters: [time] + source.parameters[1...], outputs: outputs)
   }
 
   private func isOfTime(_ value: Value) -> Bool { timeNodes.contains(value.node.id) }
 
-  private func fail(_ node: Node, _ what: String) -> Never {
-    fatalError(
-      "odeint: with steps per lane every lane has its own t, but \(what) in "
+  private func problem(_ node: Node, _ what: String) -> Problem {
+    Problem(
+      description: "odeint: with steps per lane every lane has its own t, but \(what) in "
         + "\(node.operation.name)(\(node.operands.map { "\($0.type)" }.joined(separator: ", ")))")
   }
 
   /// A node that depends on the state, with what it reads of time aligned.
-  private mutating func rebuild(_ node: Node) -> [Value] {
+  private mutating func rebuild(_ node: Node) throws(Problem) -> [Value] {
     let operands = node.operands
     if case .matmul(false, let transposeB) = node.operation, isOfTime(operands[1]), !isOfTime(operands[0]),
       operands[0].shape.rank == 2, operands[0].shape[0] == lanes
@@ -61,7 +78,7 @@ private struct LaneTime {
       let x = rebuilt[operands[0]] ?? operands[0]
       let row = x.reshaped(to: [lanes, 1, x.shape[1]])
       let product = Graph.one(
-        .matmul(transposeA: false, transposeB: transposeB), [row, stacked(operands[1])])
+        .matmul(transposeA: false, transposeB: transposeB), [row, try stacked(operands[1])])
       return [product.reshaped(to: node.types[0].shape)]
     }
     var inputs: [Value] = []
@@ -73,67 +90,93 @@ private struct LaneTime {
       switch node.operation {
       case .elementwise: break
       case .concatenate(let axis) where axis > 0: break
-      default: fail(node, "the shared t of the trace is read")
+      case .matmul, .matrix: return try batched(node)
+      default: throw problem(node, "the shared t of the trace is read")
       }
-      inputs.append(aligned(operand))
+      inputs.append(try aligned(operand))
     }
     return Graph.node(node.operation, inputs)
+  }
+
+  /// A product or linear algebra of a batch whose leading axis is the lanes: a matrix for the whole batch that moves with t
+  /// becomes one for every lane.
+  private mutating func batched(_ node: Node) throws(Problem) -> [Value] {
+    var inputs: [Value] = []
+    for operand in node.operands {
+      // Matrices, and the pivots of some.
+      let isBatch = operand.shape.rank > (operand.dtype == .int32 ? 1 : 2)
+      if !isOfTime(operand) {
+        inputs.append(rebuilt[operand] ?? operand)
+      } else if !isBatch {
+        inputs.append(try stacked(operand))
+      } else if operand.shape[0] == lanes {
+        inputs.append(try aligned(operand))
+      } else {
+        throw problem(node, "the shared t of the trace is read")
+      }
+    }
+    // A matrix for all lanes would have become one for every lane here: no batch whose rows are lanes.
+    let results = Graph.node(node.operation, inputs)
+    guard results.map(\.type) == node.types else { throw problem(node, "the shared t of the trace is read") }
+    return results
   }
 
   // MARK: Values of time
 
   /// Row i at the time of lane i; the shape is unchanged.
-  private mutating func aligned(_ value: Value) -> Value {
+  private mutating func aligned(_ value: Value) throws(Problem) -> Value {
     guard isOfTime(value) else { return value }
     if let known = alignedForms[value] { return known }
     let node = value.node, operands = node.operands, shape = value.shape
-    guard shape.rank > 0, shape[0] == lanes else { fail(node, "a value of t without lanes is read") }
+    guard shape.rank > 0, shape[0] == lanes else { throw problem(node, "a value of t without lanes is read") }
     let result: Value
     switch node.operation {
+    case .matmul where shape.rank > 2, .matrix:
+      result = try batched(node)[value.index]
     case .broadcast(let to, let axes):
       let operand = operands[0]
       if axes.first != 0 {
-        result = Graph.one(.broadcast(to: to, axes: [0] + axes), [stacked(operand)])
+        result = Graph.one(.broadcast(to: to, axes: [0] + axes), [try stacked(operand)])
       } else if operand.shape[0] == lanes && lanes > 1 {
-        result = Graph.one(node.operation, [aligned(operand)])
+        result = Graph.one(node.operation, [try aligned(operand)])
       } else {
-        let rows = stacked(operand).reshaped(
+        let rows = try stacked(operand).reshaped(
           to: Shape([lanes] + operand.shape.dimensions.dropFirst()))
         result = Graph.one(.broadcast(to: to, axes: axes), [rows])
       }
     case .elementwise, .convert, .identity, .stopGradient:
       var inputs: [Value] = []
-      for operand in operands { inputs.append(aligned(operand)) }
+      for operand in operands { inputs.append(try aligned(operand)) }
       result = Graph.one(node.operation, inputs)
     case .concatenate(let axis) where axis > 0:
       var inputs: [Value] = []
-      for operand in operands { inputs.append(aligned(operand)) }
+      for operand in operands { inputs.append(try aligned(operand)) }
       result = Graph.one(node.operation, inputs)
     case .reshape where operands[0].shape.rank > 0 && operands[0].shape[0] == lanes:
-      result = aligned(operands[0]).reshaped(to: shape)
+      result = try aligned(operands[0]).reshaped(to: shape)
     case .slice(let start, let limit, let step)
     where start[0] == 0 && step[0] == 1 && limit[0] == operands[0].shape[0]:
-      result = Graph.one(node.operation, [aligned(operands[0])])
+      result = Graph.one(node.operation, [try aligned(operands[0])])
     case .reduce(_, let axes) where !axes.contains(0):
-      result = Graph.one(node.operation, [aligned(operands[0])])
+      result = Graph.one(node.operation, [try aligned(operands[0])])
     case .permute(let order) where order.first == 0:
-      result = Graph.one(node.operation, [aligned(operands[0])])
+      result = Graph.one(node.operation, [try aligned(operands[0])])
     case .pad(let low, let high, let interior) where low[0] == 0 && high[0] == 0 && interior[0] == 0:
-      result = Graph.one(node.operation, [aligned(operands[0])])
+      result = Graph.one(node.operation, [try aligned(operands[0])])
     default:
-      fail(node, "rows of a batch are made of t")
+      throw problem(node, "rows of a batch are made of t")
     }
     alignedForms[value] = result
     return result
   }
 
   /// [lanes] + shape.
-  private mutating func stacked(_ value: Value) -> Value {
+  private mutating func stacked(_ value: Value) throws(Problem) -> Value {
     if let known = stackedForms[value] { return known }
     let shape = Shape([lanes] + value.shape.dimensions)
     let result: Value
     if isOfTime(value) {
-      result = stackedNode(value.node, shape)
+      result = try stackedNode(value, shape)
     } else {
       result = value.broadcast(to: shape, axes: Array(1..<shape.rank))
     }
@@ -141,20 +184,23 @@ private struct LaneTime {
     return result
   }
 
-  private mutating func stackedNode(_ node: Node, _ shape: Shape) -> Value {
+  private mutating func stackedNode(_ value: Value, _ shape: Shape) throws(Problem) -> Value {
+    let node = value.node
     func later(_ axes: [Int]) -> [Int] { axes.map { $0 + 1 } }
     if case .matmul = node.operation {
       var inputs: [Value] = []
       for operand in node.operands {
-        inputs.append(isOfTime(operand) || operand.shape.rank != 2 ? stacked(operand) : operand)
+        inputs.append(isOfTime(operand) || operand.shape.rank != 2 ? try stacked(operand) : operand)
       }
       return Graph.one(node.operation, inputs)
     }
     var inputs: [Value] = []
-    for operand in node.operands { inputs.append(stacked(operand)) }
+    for operand in node.operands { inputs.append(try stacked(operand)) }
     switch node.operation {
     case .elementwise, .convert, .identity, .stopGradient:
       return Graph.one(node.operation, inputs)
+    case .matrix:
+      return Graph.node(node.operation, inputs)[value.index]
     case .broadcast(let to, let axes):
       return Graph.one(.broadcast(to: Shape([lanes] + to.dimensions), axes: [0] + later(axes)), inputs)
     case .reshape:
@@ -172,7 +218,7 @@ private struct LaneTime {
     case .reduce(let reduction, let axes):
       return Graph.one(.reduce(reduction, axes: later(axes)), inputs)
     default:
-      fail(node, "it is applied to t alone")
+      throw problem(node, "it is applied to t alone")
     }
   }
 }

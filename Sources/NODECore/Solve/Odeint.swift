@@ -91,19 +91,21 @@ private func solve<Scalar: FloatingScalar>(
   var (body, captures) = hoist(outputs: [slope], parameters: [t, y], rows: rows)
   var timesOfLanes = times.value
   let count = times.shape.dimensions.last!
+  var problem: String?
   if parameters.isPerLane {
-    body = laneTime(body, lanes: y0.shape[0])
+    (body, problem) = laneTime(body, lanes: y0.shape[0])
     if times.rank == 1 { timesOfLanes = timesOfLanes.broadcast(to: [y0.shape[0], count], axes: [1]) }
   }
   let steps =
     !parameters.isAdaptive && parameters.stepsPerInterval > 0
     ? (count - 1) * parameters.stepsPerInterval : nil
-  let instruction = SolveInstruction(
+  var instruction = SolveInstruction(
     field: body, tableau: method.tableau.coefficients, controller: parameters,
     sensitivity: sensitivity.plan(
       state: y0.value.type, steps: steps, maximumSteps: parameters.maximumSteps,
       isPerLane: parameters.isPerLane),
     isGradient: false)
+  instruction.problem = problem
   return Solution(
     SolveInputs(instruction: instruction, values: [y0.value, timesOfLanes] + captures),
     times: times, method: method)

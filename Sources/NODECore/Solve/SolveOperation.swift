@@ -51,6 +51,7 @@ package struct SolveOperation: SolveLowerable {
     let tableau: TableauCoefficients, controller: ControllerParameters
     let sensitivity: SolveInstruction.Sensitivity
     let isGradient: Bool
+    let problem: String?
 
     init(_ solve: SolveInstruction) {
       field = BodyKey(solve.field)
@@ -58,6 +59,7 @@ package struct SolveOperation: SolveLowerable {
       controller = solve.controller
       sensitivity = solve.sensitivity
       isGradient = solve.isGradient
+      problem = solve.problem
     }
   }
 }

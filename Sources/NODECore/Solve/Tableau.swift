@@ -67,7 +67,12 @@ public struct Tableau: Sendable, Hashable {
     stepStages = steps
     a = square(rows)
     self.b = b
-    c = rows.map { $0.reduce(0, +) }
+    // A sum of fractions may miss 1 by an ulp, but a stage at the end of a step is exactly there: with an FSAL method it is
+    // the next step's first one.
+    c = rows.map { row in
+      let sum = row.reduce(0, +)
+      return abs(sum - 1) < 1e-14 ? 1 : sum
+    }
     bError = zip(b, bHat).map(-)
     let polynomials = Tableau.polynomials(dense, b: b)
     self.dense = polynomials

@@ -52,7 +52,8 @@ private typealias D = Tensor<Double>
     }
     #expect(operation(error) == "sqrt")
     #expect(error.origin.map { $0.time > 1 && $0.time < 1.1 } == true)
-    #expect(error.lastSteps.last?.verdict == .notFinite)
+    // The last step of all may be one that ends an ulp before.
+    #expect(error.lastSteps.suffix(2).contains { $0.verdict == .notFinite })
     #expect(error.rejections.map { $0.notFinite > 0 } == true)
     expectConsistent(error)
     let text = "\(error)"

@@ -132,6 +132,51 @@ struct GradientProblem: Sendable, CustomTestStringConvertible {
     }
   }
 
+  /// What the tape keeps of stages does not show in the bits, with time in the field, either.
+  @Test(arguments: [Method.dopri5, .tsit5, .bosh3, .rk4]) func residualsDoNotChangeTheBits(method: Method)
+    throws
+  {
+    let p = Tensor<Double>(Self.numbers(4, 1), shape: [2, 2]),
+      y0 = Tensor<Double>(Self.numbers(6, 2), shape: [3, 2])
+    let fixed = [Controller.fixed(step: 0.11), .fixed(stepsPerInterval: 7)]
+    for controller in fixed + (method == .rk4 ? [] : [.automatic]) {
+      let found = try [SensitivityMethod.Memory.bytes(0), .bytes(2000), .bytes(1 << 20)].map { residuals in
+        let g = try gradient(at: p, y0) { p, y0 in
+          try odeint(
+            from: y0, at: [0, 0.4, 1.3], method: method, controller: controller,
+            sensitivity: .exact(residuals: residuals)
+          ) { t, y in tanh(matmul(y, p) + Tensor<Double>([0.3, -0.2]) * (1 + t)) }.states.sum()
+        }
+        return g.0.scalars + g.1.scalars
+      }
+      #expect(found[1] == found[0] && found[2] == found[0], "\(controller)")
+    }
+  }
+
+  /// Equal steps between save times move with them: the map that is computed again at other times has these derivatives.
+  @Test(arguments: [Method.euler, .heun, .dopri5], [1, 3]) func stepsMoveWithTheirInterval(
+    method: Method, steps: Int
+  ) throws {
+    let y0 = Tensor<Double>(Self.numbers(3, 3), shape: [3, 1])
+    for controller in [Controller.fixed(stepsPerInterval: steps), .fixed(stepsPerInterval: steps).perLane] {
+      let report = try checkGradient(
+        of: { times in
+          let path = try odeint(from: y0, at: times, method: method, controller: controller) { t, y in
+            sin(y) * cos(t * 2) - y
+          }
+          return (path.states * Tensor<Double>(Self.numbers(12, 4), shape: [4, 3, 1])).sum()
+        }, at: Tensor<Double>([0.2, 0.5, 1.1, 1.2]), order: 2, tolerance: 1e-6)
+      #expect(report.passed, "\(report)")
+    }
+    // y' = -y by one step of Euler in each interval: y1 = y0 (1 - (t1 - t0)), whatever the last time is.
+    let slopes = try gradient(at: Tensor<Double>([0, 0.5, 1])) { times in
+      try odeint(
+        from: Tensor<Double>.ones([1]), at: times, method: .euler, controller: .fixed(stepsPerInterval: 1)
+      ) { _, y in -y }.states[1].sum()
+    }
+    #expect(distance(slopes.scalars, [1, -1, 0]) < 1e-14)
+  }
+
   @Test func backsolveConvergesToTheExactGradient() throws {
     let problem = GradientProblem.all[0]
     let errors = try [1e-4, 1e-6, 1e-8, 1e-10].map { tolerance in

@@ -7,18 +7,12 @@ import Foundation
 enum Unrolling {
   /// States of a solve with equal steps, `stepsPerInterval` of them between neighbouring times.
   ///
-  /// Time is t_n = t0 + s_n (t1 - t0) with frozen s_n, as the kernels define it; a save time inside of the span moves its
-  /// state along the flow.
+  /// Steps move with the two times that they lie between, as they do when the solve is computed again.
   static func states(_ inputs: SolveInputs) -> Value {
     let instruction = inputs.instruction, tableau = instruction.tableau
     let times = inputs.times
-    let numbers = interpreted(times)
     let steps = instruction.controller.stepsPerInterval
     precondition(!instruction.controller.isAdaptive && steps > 0)
-    let first = times.element(0), span = times.element(numbers.count - 1) - first
-    func time(_ t: Double) -> Value {
-      first + span * ((t - numbers[0]) / (numbers[numbers.count - 1] - numbers[0]))
-    }
     func field(_ t: Value, _ y: Value) -> Value {
       var replacing = [
         instruction.field.parameters[0]: t.converted(to: y.dtype), instruction.field.parameters[1]: y,
@@ -31,18 +25,14 @@ enum Unrolling {
     func scaled(_ y: Value, _ factor: Value) -> Value {
       y * factor.converted(to: y.dtype).broadcast(to: y.shape, axes: [])
     }
-    /// One step from y at the frozen time t: stages at time(t + c h), and for h = 0 at time(t) + c step.
-    func advanced(_ y: Value, _ t: Double, _ h: Double, by step: Value, _ tableau: TableauCoefficients)
-      -> Value
-    {
+    func advanced(_ y: Value, _ t: Value, by step: Value) -> Value {
       var k: [Value] = []
       for stage in 0..<tableau.stepStages {
         var sum: Value?
         for (slope, a) in zip(k, tableau.a[stage]) where a != 0 {
           sum = sum.map { $0 + slope * a } ?? slope * a
         }
-        let c = tableau.c[stage]
-        k.append(field(h == 0 ? time(t) + step * c : time(t + c * h), sum.map { y + scaled($0, step) } ?? y))
+        k.append(field(t + step * tableau.c[stage], sum.map { y + scaled($0, step) } ?? y))
       }
       var sum = y.splat(0)
       for (slope, b) in zip(k, tableau.b) where b != 0 { sum = sum + slope * b }
@@ -51,18 +41,10 @@ enum Unrolling {
     let row = Shape([1] + inputs.y0.shape.dimensions)
     var y = inputs.y0
     var rows = [y.reshaped(to: row)]
-    for i in 1..<max(numbers.count, 1) {
-      let h = (numbers[i] - numbers[i - 1]) / Double(steps)
-      let step = span * (h / (numbers[numbers.count - 1] - numbers[0]))
-      for n in 0..<steps { y = advanced(y, numbers[i - 1] + Double(n) * h, h, by: step, tableau) }
-      if i < numbers.count - 1 {
-        // A step of no length whose derivatives to order 4 are the flow's: what moves with the save time.
-        let drift = times.element(i) - time(numbers[i])
-        let moved = advanced(y, numbers[i], 0, by: drift, Method.rk4.tableau.coefficients)
-        rows.append(moved.reshaped(to: row))
-      } else {
-        rows.append(y.reshaped(to: row))
-      }
+    for i in 1..<max(inputs.timeCount, 1) {
+      let step = (times.element(i) - times.element(i - 1)) * (1 / Double(steps))
+      for n in 0..<steps { y = advanced(y, times.element(i - 1) + step * Double(n), by: step) }
+      rows.append(y.reshaped(to: row))
     }
     return rows.count == 1 ? rows[0] : Graph.one(.concatenate(axis: 0), rows)
   }
