@@ -65,6 +65,21 @@ nk_status nk_matrix_execute(const nk_instr *instr, const nk_frame *frame);
 int64_t nk_matrix_scratch(const nk_instr *instr);
 nk_status nk_rowwise_execute(const nk_instr *instr, const nk_frame *frame);
 int64_t nk_rowwise_scratch(const nk_instr *instr);
+// Indices of one lane, of an instruction that has some.
+static inline int64_t nk_indices_per_lane(const nk_instr *instr) {
+  switch (instr->op) {
+  case NK_OP_GATHER:
+  case NK_OP_SCATTER_ADD:
+    return instr->u.gather.rows_per_lane;
+  case NK_OP_TAKE_ALONG:
+  case NK_OP_ADD_ALONG:
+    return instr->u.rowwise.rows_per_lane * instr->u.rowwise.n;
+  default:
+    return 0;
+  }
+}
+// Says which index is bad, where there is somebody to tell: the one at `position` of the block's indices.
+nk_status nk_bad_index(const nk_instr *instr, const nk_frame *frame, int64_t position, int32_t index);
 nk_status nk_op_execute(const nk_instr *instr, const nk_frame *frame);
 
 // Axes of a walk over one or two strided operands: extent-1 axes dropped, neighbours merged where every

@@ -21,9 +21,9 @@ static double time_of(const nk_seeker *seeker, const nk_frame *frame, int64_t ro
 // The row whose index was bad; -1 where the rows share their indices, or another operation failed.
 static int64_t row_of_index(const nk_frame *frame, const nk_diagnosis *what) {
   const nk_instr *instr = &frame->program->instrs[what->instr];
-  if (what->entries <= 0 || (instr->op != NK_OP_GATHER && instr->op != NK_OP_SCATTER_ADD)) return -1;
+  if (what->indexed == NK_INDEXED_NOTHING) return -1;
   if (!frame->program->buffers[instr->in[1]].has_lanes) return -1;
-  return what->position / nk_max(1, instr->u.gather.rows_per_lane) - frame->lane0;
+  return what->position / nk_max(1, nk_indices_per_lane(instr)) - frame->lane0;
 }
 
 static nk_status seek(nk_watch *watch, const nk_frame *frame, const nk_region *region) {
@@ -44,6 +44,7 @@ static nk_status seek(nk_watch *watch, const nk_frame *frame, const nk_region *r
       d->position = what.position;
       d->index = what.index;
       d->entries = what.entries;
+      d->indexed = what.indexed;
     }
   } else {
     const char *bad = nk_first_bad_result(&plain, region, seeker->row, &row);

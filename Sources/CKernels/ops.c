@@ -39,15 +39,15 @@ int64_t nk_instr_scratch_bytes(const nk_instr *instr, int64_t block_lanes) {
 
 // --- Gather and scatter
 // -------------------------------------------------------------------------------------------
-// Says which index, where there is somebody to tell.
-static nk_status bad_index(const nk_instr *instr, const nk_frame *frame, int64_t lane, int64_t row,
-                           int32_t index) {
+nk_status nk_bad_index(const nk_instr *instr, const nk_frame *frame, int64_t position, int32_t index) {
   nk_diagnosis *d = frame->diagnosis;
   if (d) {
+    const int is_table = instr->op == NK_OP_GATHER || instr->op == NK_OP_SCATTER_ADD;
     const int per_lane = frame->program->buffers[instr->in[1]].has_lanes;
-    d->position = (per_lane ? (frame->lane0 + lane) * instr->u.gather.rows_per_lane : 0) + row;
+    d->position = (per_lane ? frame->lane0 * nk_indices_per_lane(instr) : 0) + position;
     d->index = index;
-    d->entries = instr->u.gather.entries;
+    d->entries = is_table ? instr->u.gather.entries : instr->u.rowwise.entries;
+    d->indexed = is_table ? NK_INDEXED_TABLE : NK_INDEXED_AXIS;
   }
   return NK_INDEX_OUT_OF_RANGE;
 }
@@ -65,7 +65,7 @@ static nk_status gather(const nk_instr *instr, const nk_frame *frame) {
   for (int64_t lane = 0; lane < lanes; lane++, table += table_lane, index += index_lane)
     for (int64_t r = 0; r < rows; r++, out += bytes) {
       if (index[r] < 0 || index[r] >= instr->u.gather.entries)
-        return bad_index(instr, frame, lane, r, index[r]);
+        return nk_bad_index(instr, frame, (index_lane ? lane * rows : 0) + r, index[r]);
       memcpy(out, table + index[r] * bytes, (size_t)bytes);
     }
   return NK_SUCCESS;
@@ -87,7 +87,7 @@ static nk_status scatter_add(const nk_instr *instr, const nk_frame *frame, const
   for (int64_t lane = 0; lane < lanes; lane++, index += index_lane, table += per_lane ? table_bytes : 0)
     for (int64_t r = 0; r < rows; r++, row += bytes) {
       if (index[r] < 0 || index[r] >= instr->u.gather.entries)
-        return bad_index(instr, frame, lane, r, index[r]);
+        return nk_bad_index(instr, frame, (index_lane ? lane * rows : 0) + r, index[r]);
       k->axpby(table + index[r] * bytes, row, scale, 1, (ptrdiff_t)width);
     }
   return NK_SUCCESS;

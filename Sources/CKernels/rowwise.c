@@ -58,25 +58,25 @@ int64_t nk_rowwise_scratch(const nk_instr *instr) {
   return instr->op == NK_OP_ARGSORT ? instr->u.rowwise.n * (int64_t)sizeof(int32_t) : 0;
 }
 
-// --- Elements by index within their row.
-static nk_status take_along(const char *x, const int32_t *index, char *out, int64_t n, int64_t entries,
-                            int64_t size) {
+// --- Elements by index within their row. Answers how many indices were good before the first bad one: n, if all are.
+static int64_t take_along(const char *x, const int32_t *index, char *out, int64_t n, int64_t entries,
+                          int64_t size) {
   for (int64_t i = 0; i < n; i++) {
-    if (index[i] < 0 || index[i] >= entries) return NK_INVALID_ARGUMENT;
+    if (index[i] < 0 || index[i] >= entries) return i;
     memcpy(out + i * size, x + index[i] * size, (size_t)size);
   }
-  return NK_SUCCESS;
+  return n;
 }
 
 // In order, so that repeated indices have fixed bits.
 #define DEFINE_ADD_ALONG(T, NAME)                                                                            \
-  static nk_status NAME(const T *x, const int32_t *index, T *out, int64_t n, int64_t entries) {              \
+  static int64_t NAME(const T *x, const int32_t *index, T *out, int64_t n, int64_t entries) {                \
     for (int64_t i = 0; i < entries; i++) out[i] = 0;                                                        \
     for (int64_t i = 0; i < n; i++) {                                                                        \
-      if (index[i] < 0 || index[i] >= entries) return NK_INVALID_ARGUMENT;                                   \
+      if (index[i] < 0 || index[i] >= entries) return i;                                                     \
       out[index[i]] += x[i];                                                                                 \
     }                                                                                                        \
-    return NK_SUCCESS;                                                                                       \
+    return n;                                                                                                \
   }
 DEFINE_ADD_ALONG(float, add_along32)
 DEFINE_ADD_ALONG(double, add_along64)
@@ -91,8 +91,8 @@ nk_status nk_rowwise_execute(const nk_instr *instr, const nk_frame *frame) {
   const int32_t *index = instr->in[1] < 0 ? NULL : (const int32_t *)nk_frame_address(frame, instr->in[1]);
   char *out = nk_frame_address(frame, instr->out[0]);
   int32_t *scratch = (int32_t *)(frame->block + instr->scratch);
-  nk_status status = NK_SUCCESS;
-  for (int64_t row = 0; row < rows && status == NK_SUCCESS; row++) {
+  for (int64_t row = 0; row < rows; row++) {
+    int64_t good = n;
     switch (instr->op) {
     case NK_OP_CUMULATIVE_SUM:
       if (wide)
@@ -111,14 +111,16 @@ nk_status nk_rowwise_execute(const nk_instr *instr, const nk_frame *frame) {
       out += n * (int64_t)sizeof(int32_t);
       break;
     case NK_OP_TAKE_ALONG:
-      status = take_along(x, index, out, n, entries, size);
+      good = take_along(x, index, out, n, entries, size);
+      if (good < n) return nk_bad_index(instr, frame, row * n + good, index[good]);
       x += entries * size;
       index += n;
       out += n * size;
       break;
     case NK_OP_ADD_ALONG:
-      status = wide ? add_along64((const double *)x, index, (double *)out, n, entries)
-                    : add_along32((const float *)x, index, (float *)out, n, entries);
+      good = wide ? add_along64((const double *)x, index, (double *)out, n, entries)
+                  : add_along32((const float *)x, index, (float *)out, n, entries);
+      if (good < n) return nk_bad_index(instr, frame, row * n + good, index[good]);
       x += n * size;
       index += n;
       out += entries * size;
@@ -127,5 +129,5 @@ nk_status nk_rowwise_execute(const nk_instr *instr, const nk_frame *frame) {
       return NK_INVALID_ARGUMENT;
     }
   }
-  return status;
+  return NK_SUCCESS;
 }

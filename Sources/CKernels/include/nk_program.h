@@ -88,7 +88,7 @@ typedef struct nk_ewise_code {
   /* An index outside of [0, entries) ends the run with NK_INDEX_OUT_OF_RANGE; table and indices may have lanes or not. */ \
   X(NK_OP_GATHER, "gather")                /* u.gather: in0 table [entries, width], in1 i32 indices -> out0         */ \
   X(NK_OP_SCATTER_ADD, "scatterAdd")       /* u.gather: in0 rows [n, width], in1 i32 indices -> out0 [entries, width] (acc) */ \
-  /* Along the last axis; an index outside of its row ends the run with NK_INVALID_ARGUMENT. */ \
+  /* Along the last axis; an index outside of its row ends the run with NK_INDEX_OUT_OF_RANGE. */ \
   X(NK_OP_CUMULATIVE_SUM, "cumulativeSum") /* u.rowwise: in0 [rows, n] -> out0                                      */ \
   X(NK_OP_ARGSORT, "argsort")              /* u.rowwise: in0 [rows, n] -> out0 i32 [rows, n]                        */ \
   X(NK_OP_TAKE_ALONG, "takeAlong")         /* u.rowwise: in0 [rows, entries], in1 i32 [rows, n] -> out0 [rows, n]   */ \
@@ -201,6 +201,9 @@ typedef struct nk_program {
   int64_t acc_bytes;         // one group's NK_SPACE_ACC: the largest region's
 } nk_program;
 
+// What a bad index is of: nothing (there was none), rows of a table, elements of the last axis.
+typedef enum NK_CLOSED_ENUM nk_indexed { NK_INDEXED_NOTHING, NK_INDEXED_TABLE, NK_INDEXED_AXIS } nk_indexed;
+
 struct nk_failure;
 // What went wrong, and where. Zeroed by the caller.
 typedef struct nk_diagnosis {
@@ -211,7 +214,8 @@ typedef struct nk_diagnosis {
   int64_t steps, rejected;
   double error_ratio;        // of the last rejected step
   int64_t steps_needed;      // NK_MAX_STEPS of fixed steps: how many there would have been
-  int64_t position, index, entries; // NK_INDEX_OUT_OF_RANGE: where among the indices, which, of how many; entries 0: unknown
+  int64_t position, index, entries; // NK_INDEX_OUT_OF_RANGE: where among the indices, which, of how many
+  nk_indexed indexed;        // NK_INDEXED_NOTHING: the three above say nothing
   struct nk_failure *failure; // zeroed by the caller: what led to it, see nk_failure.h; NULL: nobody asks
 } nk_diagnosis;
 

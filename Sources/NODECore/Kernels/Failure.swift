@@ -89,7 +89,9 @@ extension SolveError {
   var story: String {
     var text = ""
     if let origin {
-      text += status == .indexOutOfRange ? "\nin " : "\nthe first value that is not finite came from "
+      // An operation that could not go on made no value at all.
+      let isRefusal = status == .indexOutOfRange || status == .invalidArgument
+      text += isRefusal ? "\nin " : "\nthe first value that is not finite came from "
       text += "\(origin)"
     }
     if !lastSteps.isEmpty {

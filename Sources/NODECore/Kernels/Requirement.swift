@@ -8,3 +8,33 @@ package func require(
 ) {
   if !condition { fatalError(message(), file: file, line: line) }
 }
+
+/// What a number that somebody sets may be. No range has NaN.
+package enum SettingRange: String, Sendable {
+  case finite = "finite"
+  case positive = "finite and positive"
+  case notNegative = "finite and not negative"
+  /// A weight of the past, a probability of being dropped: what is divided by its distance from 1.
+  case belowOne = "in [0, 1)"
+  case share = "in [0, 1]"
+
+  package func contains(_ value: Double) -> Bool {
+    switch self {
+    case .finite: value.isFinite
+    case .positive: value.isFinite && value > 0
+    case .notNegative: value.isFinite && value >= 0
+    case .belowOne: value >= 0 && value < 1
+    case .share: value >= 0 && value <= 1
+    }
+  }
+}
+
+/// Stops the program where a setting is outside of its range: "Adam: beta1 must be in [0, 1), got 1.0".
+package func requireSetting(
+  _ operation: String, _ name: String, _ value: Double, _ range: SettingRange, file: StaticString = #fileID,
+  line: UInt = #line
+) {
+  require(
+    range.contains(value), "\(operation): \(name) must be \(range.rawValue), got \(value)", file: file,
+    line: line)
+}

@@ -62,7 +62,8 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
   public var operation: String?
   /// The first lane at fault; nil where that is unknown or all of them are.
   public var lane: Int?
-  /// The component of that lane's state, row-major. Of `.timesNotMonotone`: which of the times, `time`.
+  /// The component of that lane's state, row-major. Of `.timesNotMonotone`: which of the times (of `lane`, where lanes have
+  /// steps of their own), `time`.
   public var component: Int?
   /// The solver's time, and the last step that it tried.
   public var time: Double
@@ -88,13 +89,15 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The solve had succeeded; it is its gradient, integrated backward, that failed.
   public var isBackward = false
 
-  /// An index that its table does not have.
+  /// An index that its table, or its axis, does not have.
   public struct BadIndex: Sendable, Hashable {
-    /// Where it is among the indices, row-major.
+    /// Where it is among the indices, row-major. Of `takenAlong` and `addedAlong`: with their axis moved to the end.
     public var position: Int
     public var index: Int
-    /// Rows of the table.
+    /// Rows of the table, or the extent of the axis.
     public var entries: Int
+    /// Of `takenAlong` and `addedAlong`, whose indices are of elements along an axis, not of rows of a table.
+    public var isAlongAxis = false
   }
 
   package init(
@@ -122,9 +125,10 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
     self.operation = operation
     if let failure = diagnosis.failure?.pointee { tell(failure) }
     if diagnosis.steps_needed > 0 { neededSteps = Int(diagnosis.steps_needed) }
-    if diagnosis.entries > 0 {
+    if diagnosis.indexed != .NK_INDEXED_NOTHING {
       badIndex = BadIndex(
-        position: Int(diagnosis.position), index: Int(diagnosis.index), entries: Int(diagnosis.entries))
+        position: Int(diagnosis.position), index: Int(diagnosis.index), entries: Int(diagnosis.entries),
+        isAlongAxis: diagnosis.indexed == .NK_INDEXED_AXIS)
     }
   }
 
@@ -135,18 +139,32 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
       let count = neededSteps == .max ? "more than 9e15" : "\(neededSteps)"
       text += "the fixed steps are \(count), above maxSteps; raise maxSteps or take larger steps"
     } else {
-      text += status.help
+      // The help speaks of tables, which most indices are of.
+      text += isAlongAxis ? "an index is outside of the axis" : status.help
     }
     if let badIndex {
       text += "\nthe index at position \(badIndex.position) is \(badIndex.index), "
-      text += "the table has \(badIndex.entries) rows"
+      text +=
+        badIndex.isAlongAxis
+        ? "the axis has \(badIndex.entries) elements" : "the table has \(badIndex.entries) rows"
     }
     return text + place + history + story
   }
 
+  /// Whether a bad index was one along an axis; where it is not known which it was, by the operation that met it.
+  private var isAlongAxis: Bool {
+    guard status == .indexOutOfRange else { return false }
+    if let badIndex { return badIndex.isAlongAxis }
+    guard case .operation(let name, _) = origin?.kind else { return false }
+    return name == RowOperation.takeAlong.name || name == RowOperation.addAlong(entries: 0).name
+  }
+
   /// Outside of a solve there is no time and nothing was stepped.
   private var place: String {
-    if status == .timesNotMonotone { return component.map { "\ntimes[\($0)] is \(time)" } ?? "" }
+    if status == .timesNotMonotone {
+      let owner = lane.map { " of lane \($0)" } ?? ""
+      return component.map { "\ntimes[\($0)]\(owner) is \(time)" } ?? ""
+    }
     guard steps > 0 || step != 0 || (operation == nil && lane != nil) else { return "" }
     var place = isBackward ? "\nbackward, at" : "\nat"
     place += " t = \(time), step \(step)"

@@ -21,11 +21,15 @@ public struct BatchNorm<Scalar: FloatingScalar>: Layer {
   public var runningMean: Tensor<Scalar>
   /// [channels]; ones at first. A parameter without a gradient.
   public var runningVariance: Tensor<Scalar>
-  /// The weight of a new batch in the running statistics.
-  public var momentum: Double
-  public var epsilon: Double
+  /// The weight of a new batch in the running statistics; in [0, 1].
+  public var momentum: Double { didSet { requireSettings() } }
+  /// Finite and positive.
+  public var epsilon: Double { didSet { requireSettings() } }
 
   /// Defaults are PyTorch's.
+  /// - Parameters:
+  ///   - momentum: in [0, 1].
+  ///   - epsilon: finite and positive.
   public init(channels: Int, momentum: Double = 0.1, epsilon: Double = 1e-5) {
     require(channels > 0, "BatchNorm: the number of channels must be positive, got \(channels)")
     scale = .ones([channels])
@@ -34,6 +38,12 @@ public struct BatchNorm<Scalar: FloatingScalar>: Layer {
     runningVariance = .ones([channels])
     self.momentum = momentum
     self.epsilon = epsilon
+    requireSettings()
+  }
+
+  private func requireSettings() {
+    requireSetting("BatchNorm", "momentum", momentum, .share)
+    requireSetting("BatchNorm", "epsilon", epsilon, .positive)
   }
 
   /// By the running statistics.

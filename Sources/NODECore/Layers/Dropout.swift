@@ -3,13 +3,15 @@
 /// no hidden state, and a solve that is given one key drops the same elements at every evaluation of its field.
 public struct Dropout<Scalar: FloatingScalar>: Layer {
   /// Of being dropped, in [0, 1).
-  public var probability: Double
+  public var probability: Double { didSet { requireSettings() } }
 
+  /// - Parameter probability: of being dropped, in [0, 1).
   public init(_ probability: Double = 0.5) {
-    require(
-      probability >= 0 && probability < 1, "Dropout: the probability must be in [0, 1), got \(probability)")
     self.probability = probability
+    requireSettings()
   }
+
+  private func requireSettings() { requireSetting("Dropout", "the probability", probability, .belowOne) }
 
   /// Inference: x itself.
   public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> { x }

@@ -5,6 +5,7 @@ public struct GroupNorm<Scalar: FloatingScalar>: Layer {
   /// [channels].
   public var bias: Tensor<Scalar>
   public var groups: Int
+  /// Finite and not negative.
   public var epsilon: Double
 
   public init(groups: Int, channels: Int, epsilon: Double = 1e-5) {

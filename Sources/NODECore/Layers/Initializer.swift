@@ -1,13 +1,18 @@
 import Foundation
 
 /// How a parameter starts. Drawn from a key: the same key gives the same parameter on every machine.
+///
+/// Means and ends of ranges are finite, deviations and gains finite and not negative (the deviation of a truncated normal
+/// positive), and fans that a variance is made of positive.
 public enum Initializer: Sendable, Hashable {
   case zeros
   case ones
   case constant(Double)
+  /// The range may be no wider than the largest number of the element type.
   case uniform(Range<Double>)
   case normal(mean: Double = 0, standardDeviation: Double)
-  /// Normal, restricted to a range of values (not of multiples of the deviation): PyTorch's trunc_normal_.
+  /// Normal, restricted to a range of values (not of multiples of the deviation): PyTorch's trunc_normal_. The range may
+  /// begin up to 35 deviations from the mean: further out the distribution function is too small for a Double.
   case truncatedNormal(mean: Double = 0, standardDeviation: Double = 1, in: ClosedRange<Double> = -2...2)
   /// Uniform with variance 1 / fanIn (LeCun et al. 1998, section 4.6).
   case lecunUniform
@@ -29,11 +34,13 @@ public enum Initializer: Sendable, Hashable {
   case orthogonal(gain: Double = 1)
 
   /// - Parameters:
-  ///   - fanIn: inputs that one output sums over.
-  ///   - fanOut: outputs that one input contributes to.
+  ///   - fanIn: inputs that one output sums over; positive for initializers that divide by it.
+  ///   - fanOut: outputs that one input contributes to; likewise.
   public func callAsFunction<Scalar: FloatingScalar>(
     _ shape: Shape, fanIn: Int, fanOut: Int, key: RandomKey
   ) -> Tensor<Scalar> {
+    shape.requireMemory(for: name, Double.dtype)
+    requireSettings(Scalar.self, fanIn: fanIn, fanOut: fanOut)
     func uniform(_ range: Range<Double>) -> Tensor<Scalar> {
       let width = range.upperBound - range.lowerBound
       let unit: [Scalar] = RandomStream.draw(normal: false, key.hostWords, count: shape.count)
@@ -63,11 +70,59 @@ public enum Initializer: Sendable, Hashable {
     case .kaimingNormal(let gain): return normal(0, gain / fanIn.squareRoot())
     case .fanIn: return symmetric(1 / fanIn.squareRoot())
     case .orthogonal(let gain):
-      require(shape.rank >= 2, "Initializer.orthogonal: needs a matrix, got shape \(shape)")
+      require(shape.rank >= 2, "\(name): needs a matrix, got shape \(shape)")
       let columns = shape[shape.rank - 1], rows = shape.count / max(columns, 1)
       let draws: [Double] = RandomStream.draw(normal: true, key.hostWords, count: shape.count)
       let matrix = orthonormal(draws, rows: rows, columns: columns)
       return Tensor(matrix.map { Scalar(gain * $0) }, shape: shape)
+    }
+  }
+}
+
+extension Initializer {
+  /// "Initializer.uniform": what messages begin with.
+  private var name: String {
+    switch self {
+    case .zeros: "Initializer.zeros"
+    case .ones: "Initializer.ones"
+    case .constant: "Initializer.constant"
+    case .uniform: "Initializer.uniform"
+    case .normal: "Initializer.normal"
+    case .truncatedNormal: "Initializer.truncatedNormal"
+    case .lecunUniform: "Initializer.lecunUniform"
+    case .lecunNormal: "Initializer.lecunNormal"
+    case .xavierUniform: "Initializer.xavierUniform"
+    case .xavierNormal: "Initializer.xavierNormal"
+    case .kaimingUniform: "Initializer.kaimingUniform"
+    case .kaimingNormal: "Initializer.kaimingNormal"
+    case .fanIn: "Initializer.fanIn"
+    case .orthogonal: "Initializer.orthogonal"
+    }
+  }
+
+  private func requireSettings<Scalar: FloatingScalar>(_ type: Scalar.Type, fanIn: Int, fanOut: Int) {
+    func requireFans(_ fans: Int...) {
+      require(
+        fans.allSatisfy { $0 > 0 }, "\(name): fans must be positive, got in \(fanIn) and out \(fanOut)")
+    }
+    switch self {
+    case .zeros, .ones, .constant: break
+    case .uniform(let range):
+      let ends = [range.lowerBound, range.upperBound, range.upperBound - range.lowerBound]
+      require(
+        ends.allSatisfy { Scalar($0).isFinite }, "\(name): the range \(range) is not finite or too wide")
+    case .normal(let mean, let deviation):
+      requireSetting(name, "the mean", mean, .finite)
+      requireSetting(name, "the standard deviation", deviation, .notNegative)
+    case .truncatedNormal: break  // TruncatedNormal looks itself.
+    case .lecunUniform, .lecunNormal, .fanIn: requireFans(fanIn)
+    case .xavierUniform(let gain), .xavierNormal(let gain):
+      requireFans(fanIn, fanOut)
+      requireSetting(name, "the gain", gain, .notNegative)
+    case .kaimingUniform(let gain), .kaimingNormal(let gain):
+      requireFans(fanIn)
+      requireSetting(name, "the gain", gain, .notNegative)
+    case .orthogonal(let gain): requireSetting(name, "the gain", gain, .finite)
     }
   }
 }

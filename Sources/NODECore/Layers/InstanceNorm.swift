@@ -6,6 +6,7 @@ public struct InstanceNorm<Scalar: FloatingScalar>: Layer {
   /// [channels].
   public var bias: Tensor<Scalar>?
   public var channels: Int
+  /// Finite and not negative.
   public var epsilon: Double
 
   /// - Parameter affine: with a scale and a shift per channel.

@@ -5,6 +5,7 @@ public struct LayerNorm<Scalar: FloatingScalar>: Layer {
   public var scale: Tensor<Scalar>
   /// [features].
   public var bias: Tensor<Scalar>
+  /// Finite and not negative.
   public var epsilon: Double
 
   public init(_ features: Int, epsilon: Double = 1e-5) {

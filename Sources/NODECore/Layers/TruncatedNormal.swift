@@ -7,13 +7,23 @@ struct TruncatedNormal {
   /// keeps its digits.
   private let low: Double, high: Double, isMirrored: Bool
 
+  /// The mean and the ends are finite, the deviation is finite and positive, and the range is not so far from the mean that
+  /// the distribution function has no digits there.
   init(mean: Double, deviation: Double, range: ClosedRange<Double>) {
-    require(deviation > 0, "TruncatedNormal: the standard deviation must be positive, got \(deviation)")
+    let name = "Initializer.truncatedNormal"
+    requireSetting(name, "the mean", mean, .finite)
+    requireSetting(name, "the standard deviation", deviation, .positive)
+    require(
+      range.lowerBound.isFinite && range.upperBound.isFinite, "\(name): the range \(range) is not finite")
     (self.mean, self.deviation, self.range) = (mean, deviation, range)
     let ends = [(range.lowerBound - mean) / deviation, (range.upperBound - mean) / deviation]
     isMirrored = ends[0] > 0
     low = Self.distribution(isMirrored ? -ends[1] : ends[0])
     high = Self.distribution(isMirrored ? -ends[0] : ends[1])
+    // Below 1e-308 doubles lose their digits one by one; well above it both the function and its inverse have all of theirs.
+    require(
+      high > 1e-280,
+      "\(name): the range \(range) begins too far from the mean \(mean), at standard deviation \(deviation)")
   }
 
   /// The number below which a share `uniform`, in [0, 1), of the distribution lies; mirrored distributions count from

@@ -8,7 +8,7 @@ public struct Controller: Sendable, Hashable {
     /// e^(-0.7/k) e'^(0.4/k): fewer rejections where stability limits the step
     /// (Gustafsson, ACM Trans. Math. Softw. 17 (1991) 533, section 4; Hairer, Wanner II, IV.2).
     case proportionalIntegral
-    /// e^(-(i + p)/k) e'^(p/k).
+    /// e^(-(i + p)/k) e'^(p/k), both finite, i above 0: it is what brings the error to the tolerance.
     case gains(i: Double, p: Double)
 
     var gains: (i: Double, p: Double) {
@@ -69,7 +69,9 @@ public struct Controller: Sendable, Hashable {
   /// The defaults 1e-6 are what single precision still resolves; torchdiffeq's (1e-7, 1e-9) lie below its round-off.
   /// - Parameters:
   ///   - firstStep: nil: chosen by Hairer, Norsett and Wanner's rule (I, II.4), at two evaluations.
-  ///   - factors: bounds of the change from one step to the next.
+  ///   - rtol, atol: finite, not negative, not both 0.
+  ///   - safety: in (0, 1].
+  ///   - factors: the lower in (0, 1), the upper above 1: bounds of the change from one step to the next.
   ///   - minimumStep: below it the solve ends with `stepUnderflow`.
   ///   - maxSteps: accepted and rejected together.
   public static func adaptive(
@@ -90,6 +92,9 @@ public struct Controller: Sendable, Hashable {
       minimumStep.isFinite && minimumStep >= 0, "minimumStep must be finite and not negative", minimumStep)
     demand(
       maximumStep.map { $0 > minimumStep } ?? true, "maximumStep must be above minimumStep", maximumStep ?? 0)
+    demand(
+      law.gains.i.isFinite && law.gains.p.isFinite && law.gains.i > 0,
+      "the gains of the law must be finite, i above 0", law)
     requireSteps(maxSteps, "Controller.adaptive")
     var parameters = ControllerParameters()
     parameters.rtol = rtol

@@ -29,12 +29,14 @@ struct RootedTree: Sendable, Hashable {
     var trees: [[RootedTree]] = []
     for n in 1...max(order, 1) {
       // Candidates for branches, in one fixed order: taking them with non-decreasing index lists each multiset once.
-      let candidates = trees.flatMap { $0 }
+      let candidates = trees.flatMap { $0 }, orders = candidates.map(\.order)
       var found: [RootedTree] = []
       func extend(_ branches: [RootedTree], vertices: Int, from index: Int) {
         if vertices == 0 { return found.append(RootedTree(branches: branches)) }
-        for next in index..<candidates.count where candidates[next].order <= vertices {
-          extend(branches + [candidates[next]], vertices: vertices - candidates[next].order, from: next)
+        // Orders ascend.
+        for next in index..<candidates.count {
+          if orders[next] > vertices { break }
+          extend(branches + [candidates[next]], vertices: vertices - orders[next], from: next)
         }
       }
       extend([], vertices: n - 1, from: 0)

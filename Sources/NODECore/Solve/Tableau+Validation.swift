@@ -5,6 +5,9 @@ extension Tableau {
   ) -> String? {
     let stages = b.count
     guard order >= 1 else { return "Tableau \(name): the order must be at least 1, got \(order)" }
+    guard order <= mostOrder else {
+      return "Tableau \(name): conditions are checked up to order \(mostOrder), got \(order)"
+    }
     guard stages >= 1, stages <= 15 else {
       return "Tableau \(name): 1 to 15 stages are possible, got \(stages)"
     }

@@ -16,7 +16,7 @@ public struct Tableau: Sendable, Hashable {
 
   /// The method's name in messages.
   public let name: String
-  /// Order of the solution that is propagated.
+  /// Order of the solution that is propagated, 1 to `mostOrder`.
   public let order: Int
   /// Order of the embedded solution; 0: no error estimate, so no adaptive steps.
   public let embeddedOrder: Int
@@ -38,7 +38,12 @@ public struct Tableau: Sendable, Hashable {
   /// Rounding that published decimal coefficients may carry, in an order condition.
   static let tolerance = 1e-12
 
+  /// Highest order whose conditions are checked: there are 1,205 up to it, and no method of 15 stages is known to have a
+  /// higher one.
+  public static let mostOrder = 10
+
   /// - Parameters:
+  ///   - order: 1 to `mostOrder`.
   ///   - rows: row i holds a_i0 ... a_i(i-1); the first row is empty.
   ///   - bHat: the embedded solution's weights.
   /// - Precondition: the table is right; the message names the method, the condition and its residual.

@@ -29,6 +29,28 @@ package enum Graph {
     constant(Storage(scalars), TensorType(S.dtype, shape))
   }
 
+  /// The numbers of a function of the place in row-major order: the one way from a shape to data. Stops where that is more
+  /// than `Shape.mostBytes`.
+  /// - Parameter operation: who wants them, for the message.
+  package static func constant(
+    _ operation: String, _ dtype: DType, _ shape: Shape, _ number: (Int) -> Double
+  ) -> Value {
+    let bytes = shape.requireMemory(for: operation, dtype)
+    // Written where they stay: memory that there is not is then a sentence, too.
+    let storage = Storage(byteCount: bytes) { target in
+      func fill<S: TensorScalar>(_ type: S.Type) {
+        let scalars = target.bindMemory(to: S.self, capacity: shape.count)
+        for i in 0..<shape.count { (scalars + i).initialize(to: S(number(i))) }
+      }
+      switch dtype {
+      case .float32: fill(Float.self)
+      case .float64: fill(Double.self)
+      case .int32: fill(Int32.self)
+      }
+    }
+    return constant(storage, TensorType(dtype, shape))
+  }
+
   /// `x` in every element.
   package static func splat(_ x: Double, _ type: TensorType) -> Value {
     Value(Node(.splat(x), [], types: [type]))
@@ -38,10 +60,8 @@ package enum Graph {
 
   /// 0, 1, ..., count - 1.
   package static func iota(_ count: Int, _ dtype: DType) -> Value {
-    switch dtype {
-    case .float32: constant((0..<count).map { Float($0) }, [count])
-    case .float64: constant((0..<count).map { Double($0) }, [count])
-    case .int32: constant((0..<count).map { Int32($0) }, [count])
-    }
+    require(
+      dtype != .int32 || count <= Int(Int32.max) + 1, "iota: int32 does not count to \(count)")
+    return constant("iota", dtype, Shape([count], for: "iota")) { Double($0) }
   }
 }

@@ -31,7 +31,8 @@ extension Operation {
       check.count(2)
       check.integer(1)
       let rows = operands[0].shape.dimensions, indices = operands[1].shape.dimensions
-      check(entries >= 0 && rows.starts(with: indices), "rows must lead with the shape of the indices")
+      check(entries >= 0, "the entries must not be negative, got \(entries)")
+      check(rows.starts(with: indices), "rows must lead with the shape of the indices")
       return [TensorType(operands[0].dtype, Shape([entries] + rows.dropFirst(indices.count)))]
     case .rowwise(let operation):
       return [rowwiseType(check, operation)]
@@ -139,7 +140,8 @@ extension Operation {
         return TensorType(check.operands[0].dtype, indices)
       }
       check(check.operands[0].dtype.isFloating, "integers have no arithmetic; convert them first")
-      check(indices == x && entries >= 0, "needs an index for every element")
+      check(entries >= 0, "the entries must not be negative, got \(entries)")
+      check(indices == x, "needs an index for every element")
       return TensorType(check.operands[0].dtype, Shape(x.dimensions.dropLast() + [entries]))
     }
   }
@@ -157,7 +159,9 @@ extension Operation {
             $0 == axis || operand.shape[$0] == first.shape[$0]
           },
         "operands may differ along axis \(axis) only")
-      dimensions[axis] += operand.shape[axis]
+      let (sum, overflow) = dimensions[axis].addingReportingOverflow(operand.shape[axis])
+      check(!overflow, "axis \(axis) is longer than can be counted")
+      dimensions[axis] = sum
     }
     return TensorType(first.dtype, Shape(dimensions))
   }
@@ -204,7 +208,7 @@ extension FusedOperation {
       let x = operands[0].shape
       check(x.rank >= 2, "needs [n, ..., channels]")
       check(groups > 0 && x[x.rank - 1] % groups == 0, "\(groups) groups do not divide the channels of \(x)")
-      check(epsilon >= 0, "epsilon \(epsilon) is negative")
+      check(epsilon >= 0 && epsilon.isFinite, "epsilon \(epsilon) is negative or not finite")
       return [operands[0], TensorType(operands[0].dtype, [x[0], groups])]
     case .groupNormGradient(let groups):
       check.count(3)

@@ -22,23 +22,36 @@ public struct RandomKey: Sendable {
     self.words = Tensor([Int32(bitPattern: words.x), Int32(bitPattern: words.y)])
   }
 
-  /// `count` keys that are independent of each other.
+  /// Keys that one split makes at most. Each is an object of some hundred bytes.
+  private static let mostKeys = 1 << 30
+
+  /// `count` keys that are independent of each other; 0 to 2^30.
   public func split(_ count: Int = 2) -> [RandomKey] {
     require(count >= 0, "split: the count must not be negative, got \(count)")
+    require(
+      count <= RandomKey.mostKeys, "split: the count must be at most \(RandomKey.mostKeys), got \(count)")
     if let knownWords {
       return (0..<count).map { RandomKey(RandomStream.child($0, of: knownWords)) }
     }
-    let uniform = Graph.one(.random(.uniform, [2 * count], .float64), [words.value])
-    let children = Tensor<Int32>((uniform * 0x1p31).converted(to: .int32))
+    let children = words(ofChildren: count)
     return (0..<count).map { RandomKey(words: children.sliced(2 * $0..<2 * $0 + 2, axis: 0)) }
   }
 
-  /// Child number `index` of this key: the one that `split` gives at that place. For counters (epoch, step, layer). On a
-  /// symbolic key it costs as much as the split.
+  /// Child number `index`, not negative, of this key: the one that `split` gives at that place. For counters (epoch, step,
+  /// layer). On a symbolic key it draws as much as the split, so there the index is below 2^30.
   public func fold(in index: Int) -> RandomKey {
     require(index >= 0, "fold(in:): index \(index) is negative")
     if let knownWords { return RandomKey(RandomStream.child(index, of: knownWords)) }
-    return split(index + 1)[index]
+    require(
+      index < RandomKey.mostKeys,
+      "fold(in:): the index of a symbol's child must be below \(RandomKey.mostKeys), got \(index)")
+    return RandomKey(words: words(ofChildren: index + 1).sliced(2 * index..<2 * index + 2, axis: 0))
+  }
+
+  /// [2 count]: of a symbolic key.
+  private func words(ofChildren count: Int) -> Tensor<Int32> {
+    let uniform = Graph.one(.random(.uniform, [2 * count], .float64), [words.value])
+    return Tensor<Int32>((uniform * 0x1p31).converted(to: .int32))
   }
 
   /// The two words on the host, nil while the key is a symbol.
@@ -88,16 +101,24 @@ extension Tensor where Scalar: FloatingScalar {
     return (least, largest)
   }
 
-  /// Independent normal numbers.
+  /// Independent normal numbers. Mean and standard deviation are finite, also in the element type; the deviation is not
+  /// negative.
   public static func normal(
     shape: Shape, mean: Double = 0, standardDeviation: Double = 1, key: RandomKey
   ) -> Tensor {
+    require(
+      Scalar(mean).isFinite, "normal: the mean must be finite in \(Scalar.self), got \(mean)")
+    require(
+      standardDeviation >= 0 && Scalar(standardDeviation).isFinite,
+      "normal: the standard deviation must be finite in \(Scalar.self) and not negative, got \(standardDeviation)"
+    )
     let unit = Graph.one(.random(.normal, shape, Scalar.dtype), [key.words.value])
     return Tensor(unit * standardDeviation + mean)
   }
 
-  /// A mask: 1 with this probability, else 0.
+  /// A mask: 1 with this probability, which is in [0, 1], else 0.
   public static func bernoulli(shape: Shape, probability: Double, key: RandomKey) -> Tensor {
-    Tensor(repeating: Scalar(probability), shape: shape) .> uniform(shape: shape, key: key)
+    requireSetting("bernoulli", "the probability", probability, .share)
+    return Tensor(repeating: Scalar(probability), shape: shape) .> uniform(shape: shape, key: key)
   }
 }

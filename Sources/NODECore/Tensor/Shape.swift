@@ -2,14 +2,32 @@
 public struct Shape: Sendable, Hashable, ExpressibleByArrayLiteral, CustomStringConvertible {
   public let dimensions: [Int]
 
-  public init(_ dimensions: [Int]) {
+  /// Up to 8 extents, none negative, whose product is below 2^60: as many elements as can be counted in bytes.
+  public init(_ dimensions: [Int]) { self.init(dimensions, for: "Shape") }
+
+  /// - Parameter operation: whose shape it is, for the message.
+  init(_ dimensions: [Int], for operation: String) {
     require(
-      dimensions.allSatisfy { $0 >= 0 }, "Shape: extents must not be negative, got \(dimensions)")
-    require(dimensions.count <= Shape.maximumRank, "Shape: rank \(dimensions.count) is above 8")
+      dimensions.allSatisfy { $0 >= 0 }, "\(operation): extents must not be negative, got \(dimensions)")
+    require(dimensions.count <= Shape.maximumRank, "\(operation): rank \(dimensions.count) is above 8")
     require(
       Shape.isCountable(dimensions),
-      "Shape: \(dimensions) has more elements than can be counted in bytes (2^60)")
+      "\(operation): \(dimensions) has more elements than can be counted in bytes (2^60)")
     self.dimensions = dimensions
+  }
+
+  /// The most that is made at once of numbers that are known: more is a mistake in a count, not data.
+  static let mostBytes = 1 << 40
+
+  /// The bytes of a tensor of this shape. Stops where they are more than `mostBytes`.
+  @discardableResult
+  func requireMemory(for operation: String, _ dtype: DType) -> Int {
+    // No overflow: see `isCountable`.
+    let bytes = count * dtype.byteCount
+    require(
+      bytes <= Shape.mostBytes,
+      "\(operation): shape \(self) has \(bytes) bytes of \(dtype), more than \(Shape.mostBytes)")
+    return bytes
   }
 
   /// Whether the bytes of so many elements, zero extents left out, are an `Int`.

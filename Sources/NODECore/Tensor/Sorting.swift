@@ -15,8 +15,8 @@ extension Tensor {
   }
 
   /// The elements along `axis` whose places `indices` gives: result[..., i, ...] = self[..., indices[..., i, ...], ...].
-  /// `indices` has this tensor's shape but for its extent along `axis`. An index outside of the axis is an error of the
-  /// caller: the evaluation fails.
+  /// `indices` has this tensor's shape but for its extent along `axis`. An index outside of the axis stops the program when
+  /// the numbers are read; `evaluated()` throws it as a `SolveError` instead.
   public func takenAlong(axis: Int, at indices: Tensor<Int32>) -> Tensor {
     along(axis, "takenAlong", [indices.value]) { Graph.one(.rowwise(.takeAlong), $0) }
   }
@@ -44,8 +44,9 @@ extension Tensor where Scalar: FloatingScalar {
   }
 
   /// The transpose of `takenAlong`: the elements added up at `indices` (of this tensor's shape) in zeros whose extent along
-  /// `axis` is `entries`.
+  /// `axis` is `entries`, which is not negative. An index outside of them is told as `takenAlong`'s.
   public func addedAlong(axis: Int, at indices: Tensor<Int32>, entries: Int) -> Tensor {
-    along(axis, "addedAlong", [indices.value]) { Graph.one(.rowwise(.addAlong(entries: entries)), $0) }
+    require(entries >= 0, "addAlong: the entries must not be negative, got \(entries)")
+    return along(axis, "addedAlong", [indices.value]) { Graph.one(.rowwise(.addAlong(entries: entries)), $0) }
   }
 }

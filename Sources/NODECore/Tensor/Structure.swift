@@ -103,8 +103,9 @@ extension Tensor {
   }
 
   /// The transpose of `gather`: rows [n..., rest...] added up at `indices` [n...] in a table [entries, rest...]. The entries
-  /// are along axis `axis` of the table, in whose place these rows have the axes of the indices.
+  /// are along axis `axis` of the table, in whose place these rows have the axes of the indices. `entries` is not negative.
   public func scatterAdded(at indices: Tensor<Int32>, entries: Int, axis: Int = 0) -> Tensor {
+    require(entries >= 0, "scatterAdd: the entries must not be negative, got \(entries)")
     let n = indices.rank
     let front = axis < 0 ? axis + rank - n + 1 : axis
     require(

@@ -40,17 +40,16 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
   public static func zeros(_ shape: Shape) -> Tensor { Tensor(repeating: Scalar(0.0), shape: shape) }
   public static func ones(_ shape: Shape) -> Tensor { Tensor(repeating: Scalar(1.0), shape: shape) }
 
-  /// [count]: 0, 1, ..., count - 1.
+  /// [count]: 0, 1, ..., count - 1. At most 2^40 bytes.
   public static func iota(_ count: Int) -> Tensor {
     require(count >= 0, "iota: the count must not be negative, got \(count)")
     return Tensor(Graph.iota(count, Scalar.dtype))
   }
 
-  /// [n, n] with ones on the diagonal.
+  /// [n, n] with ones on the diagonal. At most 2^40 bytes.
   public static func identityMatrix(_ n: Int) -> Tensor {
     require(n >= 0, "identityMatrix: the extent must not be negative, got \(n)")
-    let scalars = (0..<n * n).map { Scalar($0 / n == $0 % n ? 1.0 : 0.0) }
-    return Tensor(scalars, shape: [n, n])
+    return Tensor(.identityMatrix(n, Scalar.dtype))
   }
 
   public var shape: Shape { value.shape }

@@ -34,7 +34,9 @@ package struct FactoredMatrix {
 
 extension Value {
   package static func identityMatrix(_ n: Int, _ dtype: DType) -> Value {
-    table((0..<n * n).map { $0 % (n + 1) == 0 ? 1 : 0 }, n, dtype)
+    Graph.constant("identityMatrix", dtype, Shape([n, n], for: "identityMatrix")) {
+      $0 % (n + 1) == 0 ? 1 : 0
+    }
   }
 
   private static func table(_ numbers: [Double], _ n: Int, _ dtype: DType) -> Value {

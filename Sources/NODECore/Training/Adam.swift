@@ -4,11 +4,19 @@ import Foundation
 /// decay.
 public struct Adam: Optimizer {
   public var learningRate: Schedule
-  public var beta1: Double, beta2: Double, epsilon: Double
+  /// In [0, 1).
+  public var beta1: Double, beta2: Double
+  /// Positive: without it a parameter whose gradient is zero would become 0 / 0.
+  public var epsilon: Double
+  /// Not negative.
   public var weightDecay: Double
   /// true: decay shrinks the parameters themselves (AdamW); false: it is added to the gradient.
   public var decoupled: Bool
 
+  /// - Parameters:
+  ///   - beta1, beta2: in [0, 1).
+  ///   - epsilon: finite and positive.
+  ///   - weightDecay: finite and not negative.
   public init(
     learningRate: Schedule, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 0, decoupled: Bool = false
@@ -19,6 +27,16 @@ public struct Adam: Optimizer {
     self.epsilon = epsilon
     self.weightDecay = weightDecay
     self.decoupled = decoupled
+    requireSettings()
+  }
+
+  // Properties may be set after `init`, so what uses them looks again.
+  private func requireSettings() {
+    let name = decoupled ? "AdamW" : "Adam"
+    requireSetting(name, "beta1", beta1, .belowOne)
+    requireSetting(name, "beta2", beta2, .belowOne)
+    requireSetting(name, "epsilon", epsilon, .positive)
+    requireSetting(name, "weightDecay", weightDecay, .notNegative)
   }
 
   public var name: String { decoupled ? "adamw" : "adam" }
@@ -27,6 +45,7 @@ public struct Adam: Optimizer {
   public func update<S: FloatingScalar>(
     parameters: Tensor<S>, gradient: Tensor<S>, state: [Tensor<S>], learningRate: Tensor<S>, step: Tensor<S>
   ) -> (parameters: Tensor<S>, state: [Tensor<S>]) {
+    requireSettings()
     let coupledDecay = weightDecay != 0 && !decoupled
     let gradient = coupledDecay ? gradient + parameters * weightDecay : gradient
     let first = state[0] * beta1 + gradient * (1 - beta1)
@@ -44,6 +63,7 @@ public struct Adam: Optimizer {
 }
 
 extension Optimizer where Self == Adam {
+  /// Adam; ranges are those of `Adam.init`.
   public static func adam(
     learningRate: Schedule, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 0
@@ -51,6 +71,7 @@ extension Optimizer where Self == Adam {
     Adam(learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay)
   }
 
+  /// AdamW: decay shrinks the parameters themselves. Ranges are those of `Adam.init`.
   public static func adamW(
     learningRate: Schedule, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 1e-2

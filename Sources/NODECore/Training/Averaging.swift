@@ -5,6 +5,7 @@
 /// PyTorch's `AveragedModel` with `get_ema_multi_avg_fn`.
 public struct AveragingOptimizer<Base: Optimizer>: Optimizer {
   public var base: Base
+  /// In [0, 1).
   public var decay: Double
 
   public var name: String { base.name + ", averaged" }
@@ -14,6 +15,7 @@ public struct AveragingOptimizer<Base: Optimizer>: Optimizer {
   public func update<S: FloatingScalar>(
     parameters: Tensor<S>, gradient: Tensor<S>, state: [Tensor<S>], learningRate: Tensor<S>, step: Tensor<S>
   ) -> (parameters: Tensor<S>, state: [Tensor<S>]) {
+    requireSetting("averaged", "the decay", decay, .belowOne)
     let updated = base.update(
       parameters: parameters, gradient: gradient, state: Array(state.dropLast()), learningRate: learningRate,
       step: step)
@@ -28,9 +30,9 @@ let averageName = "average"
 
 extension Optimizer {
   /// This optimizer with an exponential moving average of the parameters. A decay of 0.999 averages over about the last
-  /// thousand steps.
+  /// thousand steps; it has to be in [0, 1).
   public func averaged(decay: Double) -> AveragingOptimizer<Self> {
-    require(decay >= 0 && decay < 1, "averaged: the decay must be in [0, 1), got \(decay)")
+    requireSetting("averaged", "the decay", decay, .belowOne)
     return AveragingOptimizer(base: self, decay: decay)
   }
 }

@@ -11,6 +11,7 @@ public final class BatchBuffer<Batch: Module> {
   public init(like example: Batch) {
     self.example = example
     types = example.parameterValues.map(\.type)
+    for type in types { type.shape.requireMemory(for: "BatchBuffer", type.dtype) }
     pointers = types.map { type in
       let pointer = UnsafeMutableRawPointer.allocate(byteCount: max(type.byteCount, 64), alignment: 64)
       pointer.initializeMemory(as: UInt8.self, repeating: 0, count: max(type.byteCount, 64))
@@ -21,10 +22,12 @@ public final class BatchBuffer<Batch: Module> {
 
   deinit { for pointer in pointers { pointer.deallocate() } }
 
-  /// Elements of tensor number `index`, in the order of the batch's `visitParameters`.
+  /// Elements of tensor number `index`, from 0, in the order of the batch's `visitParameters`.
   public func scalars<Scalar: TensorScalar>(_ index: Int, of type: Scalar.Type) -> UnsafeMutableBufferPointer<
     Scalar
   > {
+    require(
+      types.indices.contains(index), "BatchBuffer.scalars: tensor \(index) of a batch of \(types.count)")
     require(
       types[index].dtype == Scalar.dtype,
       "BatchBuffer: tensor \(index) is \(types[index]), not of \(Scalar.self)")

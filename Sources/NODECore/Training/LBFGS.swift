@@ -7,25 +7,41 @@
 /// ```
 /// The steps are computed in Double. A function that ends in a failed solve at a trial step counts as infinite there.
 public struct LBFGS: Sendable, Hashable {
-  /// Pairs of steps and changes of the gradient that are kept.
+  /// Pairs of steps and changes of the gradient that are kept; at least 1.
   public var memory: Int
+  /// Not negative.
   public var maximumIterations: Int
-  /// Ends when no component of the gradient is larger.
+  /// Ends when no component of the gradient is larger. Not negative.
   public var gradientTolerance: Double
-  /// Ends when an iteration lowers the function by at most this share of the larger of 1 and its value; 0: never.
+  /// Ends when an iteration lowers the function by at most this share of the larger of 1 and its value; 0: never. Not
+  /// negative.
   public var changeTolerance: Double
   public var lineSearch: StrongWolfe
 
+  /// - Parameters:
+  ///   - memory: at least 1.
+  ///   - maximumIterations: not negative.
+  ///   - gradientTolerance, changeTolerance: finite and not negative.
   public init(
     memory: Int = 10, maximumIterations: Int = 200, gradientTolerance: Double = 1e-6,
     changeTolerance: Double = 0, lineSearch: StrongWolfe = StrongWolfe()
   ) {
-    require(memory > 0, "LBFGS: the memory must hold a pair, got \(memory)")
     self.memory = memory
     self.maximumIterations = maximumIterations
     self.gradientTolerance = gradientTolerance
     self.changeTolerance = changeTolerance
     self.lineSearch = lineSearch
+    requireSettings()
+  }
+
+  // Properties may be set after `init`, so what uses them looks again.
+  private func requireSettings() {
+    require(memory > 0, "LBFGS: the memory must hold a pair, got \(memory)")
+    require(
+      maximumIterations >= 0, "LBFGS: maximumIterations must not be negative, got \(maximumIterations)")
+    requireSetting("LBFGS", "gradientTolerance", gradientTolerance, .notNegative)
+    requireSetting("LBFGS", "changeTolerance", changeTolerance, .notNegative)
+    lineSearch.requireSettings()
   }
 
   /// Why a minimisation ended.
@@ -35,7 +51,8 @@ public struct LBFGS: Sendable, Hashable {
     /// The function hardly changes any more.
     case changeTolerance
     case maximumIterations
-    /// No step along the negative gradient lowers the function: it is minimal to rounding, or its gradient is wrong.
+    /// No step along the negative gradient lowers the function: it is minimal to rounding, its gradient is wrong, or that
+    /// is so small or large that its square is not a number to compute with.
     case lineSearchFailed
   }
 
@@ -58,6 +75,7 @@ public struct LBFGS: Sendable, Hashable {
   public func minimize<S: FloatingScalar>(
     from start: Tensor<S>, _ f: @escaping @Sendable (Tensor<S>) throws -> Tensor<S>
   ) throws -> Minimum<Tensor<S>> {
+    requireSettings()
     let program = compiled { (x: Tensor<S>) in try valueAndGradient(at: x, of: f) }
     let shape = start.shape
     let found = try minimize(start.scalars.map(\.asDouble), rounded: { S($0).asDouble }) { x in
@@ -72,6 +90,7 @@ public struct LBFGS: Sendable, Hashable {
   public func minimize<M: Module, S: FloatingScalar>(
     _ model: M, _ loss: @escaping @Sendable (M) throws -> Tensor<S>
   ) throws -> Minimum<M> {
+    requireSettings()
     let layout = model.parameterLayout
     layout.requireDType(S.dtype, "LBFGS")
     let program = compiled { (x: Tensor<S>) in
@@ -110,7 +129,7 @@ public struct LBFGS: Sendable, Hashable {
       }
       var direction = pairs.direction(gradient)
       var slope = dot(direction, gradient)
-      if !(slope < 0) {
+      if !(slope < 0 && slope.isFinite) {
         // Rounding has spoilt the pairs.
         pairs.removeAll()
         direction = gradient.map { -$0 }
@@ -118,6 +137,11 @@ public struct LBFGS: Sendable, Hashable {
       }
       // Before anything is known about the scale, a step of length 1 at most.
       let first = pairs.isEmpty ? min(1, 1 / dot(direction, direction).squareRoot()) : 1
+      guard slope < 0, slope.isFinite, first > 0 else {
+        // The squares of a gradient below 1e-162 or above 1e154 are 0 or infinite.
+        found.status = .lineSearchFailed
+        return found
+      }
       var seen: [Double: (x: [Double], value: Double, gradient: [Double])] = [:]
       let search = try lineSearch.search(from: .init(step: 0, value: value, slope: slope), step: first) {
         step in

@@ -13,11 +13,12 @@ public func meanAbsoluteError<S: FloatingScalar>(_ prediction: Tensor<S>, _ targ
 }
 
 /// Half the squared difference where it is below delta, else delta (|difference| - delta / 2) (Huber 1964);
-/// the mean.
+/// the mean. Delta is positive, in the tensors' element type too.
 public func huberLoss<S: FloatingScalar>(
   _ prediction: Tensor<S>, _ target: Tensor<S>, delta: Double = 1
 ) -> Tensor<S> {
   requireEqualShapes("huberLoss", prediction, target)
+  require(S(delta) > 0, "huberLoss: delta must be positive in \(S.self), got \(delta)")
   // With c = min(|d|, delta) both branches are c |d| - c^2 / 2: no selection, and no kink for derivatives to
   // miss.
   let distance = abs(prediction - target)

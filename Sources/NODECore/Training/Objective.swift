@@ -32,7 +32,8 @@ public struct Objective<Scalar: FloatingScalar> {
 /// What one step, or one evaluation, computed.
 public struct StepReport: Sendable {
   public var loss: Double
-  /// Euclidean norm of the gradient before clipping; nil for evaluations.
+  /// Euclidean norm of the gradient before clipping; nil for evaluations. Without clipping it is infinite where the sum of
+  /// the squares overflows.
   public var gradientNorm: Double?
   public var metrics: [(name: String, value: Double)]
   /// Every solve in the step: whether it is the gradient of one, and what it cost.

@@ -2,12 +2,19 @@
 /// root of its running variance (Graves 2013, eq. 38 to 45). In the form of PyTorch: epsilon is added to the root.
 public struct RMSprop: Optimizer {
   public var learningRate: Schedule
-  public var decay: Double, epsilon: Double, momentum: Double
-  /// Added to the gradient: weightDecay * parameters.
+  /// Of the mean squares, and of the velocity; in [0, 1).
+  public var decay: Double, momentum: Double
+  /// Positive: without it a parameter whose gradient is zero would become 0 / 0.
+  public var epsilon: Double
+  /// Added to the gradient: weightDecay * parameters. Not negative.
   public var weightDecay: Double
   public var centered: Bool
 
   /// Defaults are PyTorch's.
+  /// - Parameters:
+  ///   - decay, momentum: in [0, 1).
+  ///   - epsilon: finite and positive.
+  ///   - weightDecay: finite and not negative.
   public init(
     learningRate: Schedule, decay: Double = 0.99, epsilon: Double = 1e-8, momentum: Double = 0,
     weightDecay: Double = 0, centered: Bool = false
@@ -18,6 +25,15 @@ public struct RMSprop: Optimizer {
     self.momentum = momentum
     self.weightDecay = weightDecay
     self.centered = centered
+    requireSettings()
+  }
+
+  // Properties may be set after `init`, so what uses them looks again.
+  private func requireSettings() {
+    requireSetting("RMSprop", "decay", decay, .belowOne)
+    requireSetting("RMSprop", "epsilon", epsilon, .positive)
+    requireSetting("RMSprop", "momentum", momentum, .belowOne)
+    requireSetting("RMSprop", "weightDecay", weightDecay, .notNegative)
   }
 
   public var name: String { "rmsprop" }
@@ -28,6 +44,7 @@ public struct RMSprop: Optimizer {
   public func update<S: FloatingScalar>(
     parameters: Tensor<S>, gradient: Tensor<S>, state: [Tensor<S>], learningRate: Tensor<S>, step: Tensor<S>
   ) -> (parameters: Tensor<S>, state: [Tensor<S>]) {
+    requireSettings()
     let gradient = weightDecay == 0 ? gradient : gradient + parameters * weightDecay
     let meanSquare = state[0] * decay + square(gradient) * (1 - decay)
     var variance = meanSquare, means: [Tensor<S>] = []
@@ -44,6 +61,7 @@ public struct RMSprop: Optimizer {
 }
 
 extension Optimizer where Self == RMSprop {
+  /// RMSprop; ranges are those of `RMSprop.init`.
   public static func rmsProp(
     learningRate: Schedule, decay: Double = 0.99, epsilon: Double = 1e-8, momentum: Double = 0,
     weightDecay: Double = 0, centered: Bool = false

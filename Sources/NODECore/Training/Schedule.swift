@@ -2,6 +2,8 @@ import Foundation
 
 /// A learning rate as a function of the step. It is computed on the host and enters the compiled step as an
 /// input, so changing it compiles nothing.
+///
+/// Rates are finite and not negative, counts of steps that something is divided by positive.
 public struct Schedule: Sendable, Hashable, Codable {
   private enum Shape: Sendable, Hashable, Codable {
     case constant
@@ -18,25 +20,36 @@ public struct Schedule: Sendable, Hashable, Codable {
   private let shape: Shape
   private var warmUpSteps = 0
 
-  public static func constant(_ rate: Double) -> Schedule { Schedule(peak: rate, shape: .constant) }
+  public static func constant(_ rate: Double) -> Schedule {
+    requireSetting("Schedule", "the rate", rate, .notNegative)
+    return Schedule(peak: rate, shape: .constant)
+  }
 
-  /// The rate is multiplied by `factor` at each boundary.
+  /// The rate is multiplied by `factor`, which is not negative, at each boundary.
   public static func steps(_ rate: Double, at boundaries: [Int], factor: Double = 0.1) -> Schedule {
-    Schedule(peak: rate, shape: .steps(boundaries: boundaries, factor: factor))
+    requireSetting("Schedule.steps", "the rate", rate, .notNegative)
+    requireSetting("Schedule.steps", "the factor", factor, .notNegative)
+    return Schedule(peak: rate, shape: .steps(boundaries: boundaries, factor: factor))
   }
 
   /// Half a cosine from `rate` at step 0 to `end` at step `steps`, then constant (Loshchilov, Hutter 2017,
-  /// eq. 5, one cycle).
+  /// eq. 5, one cycle). `steps` is positive.
   public static func cosine(_ rate: Double, steps: Int, end: Double = 0) -> Schedule {
-    Schedule(peak: rate, shape: .cosine(steps: steps, end: end))
+    requireSetting("Schedule.cosine", "the rate", rate, .notNegative)
+    requireSetting("Schedule.cosine", "the end", end, .notNegative)
+    require(steps > 0, "Schedule.cosine: the number of steps must be positive, got \(steps)")
+    return Schedule(peak: rate, shape: .cosine(steps: steps, end: end))
   }
 
   /// `rate` at step 0, multiplied by `factor` every `every` steps, in between too: rate factor^(step / every), but not
-  /// below `end`. With `every` 1 it is PyTorch's ExponentialLR.
+  /// below `end`. With `every` 1 it is PyTorch's ExponentialLR. `factor` and `every` are positive.
   public static func exponential(
     _ rate: Double, factor: Double, every: Int = 1, end: Double = 0
   ) -> Schedule {
-    require(factor > 0 && every > 0, "Schedule.exponential: factor \(factor) every \(every) steps")
+    requireSetting("Schedule.exponential", "the rate", rate, .notNegative)
+    requireSetting("Schedule.exponential", "the factor", factor, .positive)
+    requireSetting("Schedule.exponential", "the end", end, .notNegative)
+    require(every > 0, "Schedule.exponential: every must be a positive number of steps, got \(every)")
     return Schedule(peak: rate, shape: .exponential(factor: factor, every: every, end: end))
   }
 
@@ -45,6 +58,7 @@ public struct Schedule: Sendable, Hashable, Codable {
     require(
       rates.count == boundaries.count + 1 && zip(boundaries, boundaries.dropFirst()).allSatisfy { $0 < $1 },
       "Schedule.piecewise: rates \(rates) at boundaries \(boundaries)")
+    for rate in rates { requireSetting("Schedule.piecewise", "a rate", rate, .notNegative) }
     return Schedule(peak: rates[0], shape: .piecewise(boundaries: boundaries, rates: rates))
   }
 
@@ -54,42 +68,63 @@ public struct Schedule: Sendable, Hashable, Codable {
     require(
       !points.isEmpty && zip(steps, steps.dropFirst()).allSatisfy { $0 < $1 },
       "Schedule.linear: points at steps \(steps) do not increase")
+    for point in points { requireSetting("Schedule.linear", "a rate", point.rate, .notNegative) }
     return Schedule(
       peak: points[0].rate, shape: .interpolated(steps: steps, rates: points.map(\.rate)))
   }
 
   /// A straight line from `start` at step 0 to `rate` at step `warmUp`, then half a cosine down to `end` at step `steps`,
-  /// then constant (optax's warmup_cosine_decay_schedule).
+  /// then constant (optax's warmup_cosine_decay_schedule). 0 <= `warmUp` < `steps`.
   public static func warmUpCosine(
     _ rate: Double, warmUp: Int, steps: Int, start: Double = 0, end: Double = 0
   ) -> Schedule {
     require(
       0 <= warmUp && warmUp < steps, "Schedule.warmUpCosine: warm-up of \(warmUp) among \(steps) steps")
+    for (name, value) in [("the rate", rate), ("the start", start), ("the end", end)] {
+      requireSetting("Schedule.warmUpCosine", name, value, .notNegative)
+    }
     return Schedule(
       peak: rate, shape: .warmUpCosine(warmUp: warmUp, steps: steps, start: start, end: end))
   }
 
   /// Half a cosine up from rate / startDivisor to `rate` during the first `warmUp` of the steps, another down
   /// to rate / startDivisor / endDivisor (Smith, Topin 2018; PyTorch's OneCycleLR).
+  /// - Parameters:
+  ///   - steps: positive.
+  ///   - warmUp: the share of the steps that goes up, in [0, 1].
+  ///   - startDivisor, endDivisor: finite and positive.
   public static func oneCycle(
     _ rate: Double, steps: Int, warmUp: Double = 0.3, startDivisor: Double = 25, endDivisor: Double = 1e4
   ) -> Schedule {
-    Schedule(
+    requireSetting("Schedule.oneCycle", "the rate", rate, .notNegative)
+    require(steps > 0, "Schedule.oneCycle: the number of steps must be positive, got \(steps)")
+    requireSetting("Schedule.oneCycle", "warmUp", warmUp, .share)
+    requireSetting("Schedule.oneCycle", "startDivisor", startDivisor, .positive)
+    requireSetting("Schedule.oneCycle", "endDivisor", endDivisor, .positive)
+    return Schedule(
       peak: rate,
       shape: .oneCycle(steps: steps, warmUp: warmUp, startDivisor: startDivisor, endDivisor: endDivisor))
   }
 
-  /// The same, its first `steps` steps multiplied by 1/steps, 2/steps, ..., 1.
+  /// The same, its first `steps` steps, not less than 0, multiplied by 1/steps, 2/steps, ..., 1.
   public func warmedUp(steps: Int) -> Schedule {
+    require(steps >= 0, "Schedule.warmedUp: the number of steps must not be negative, got \(steps)")
     var copy = self
     copy.warmUpSteps = steps
     return copy
   }
 
-  /// The rate of a step; steps count from 0.
+  /// The rate of a step; steps count from 0. Stops where it is not finite: an exponential that grows overflows.
   public func rate(at step: Int) -> Double {
-    let ramp = warmUpSteps > 0 ? min(Double(step + 1) / Double(warmUpSteps), 1) : 1
-    return ramp * shaped(step)
+    require(step >= 0, "Schedule.rate: steps count from 0, got \(step)")
+    // The step itself, not the one after it, which Int.max has not.
+    let ramp = warmUpSteps > 0 ? min((Double(step) + 1) / Double(warmUpSteps), 1) : 1
+    let rate = ramp * shaped(step)
+    // Schedules that were decoded come here unchecked. The message is made only where it is needed: steps allocate nothing.
+    require(
+      SettingRange.notNegative.contains(rate),
+      "Schedule.rate: the rate at step \(step) must be finite and not negative, got \(rate)")
+    return rate
   }
 
   private func shaped(_ step: Int) -> Double {

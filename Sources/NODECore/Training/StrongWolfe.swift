@@ -5,20 +5,29 @@
 /// by their algorithms 3.5 (bracketing) and 3.6 (zoom) with cubic interpolation (eq. 3.59), kept a tenth of the bracket
 /// away from its ends; a bracket that did not shrink to two thirds is halved. Where phi is not finite the step is too long.
 public struct StrongWolfe: Sendable, Hashable {
-  /// c1.
+  /// c1, above 0 and below c2.
   public var decrease: Double
-  /// c2.
+  /// c2, above c1 and below 1.
   public var curvature: Double
+  /// At least 1.
   public var maximumEvaluations: Int
 
+  /// 0 < decrease < curvature < 1, and at least one evaluation.
   public init(decrease: Double = 1e-4, curvature: Double = 0.9, maximumEvaluations: Int = 30) {
-    require(
-      0 < decrease && decrease < curvature && curvature < 1,
-      "StrongWolfe: needs 0 < decrease < curvature < 1, got \(decrease) and \(curvature)")
-    require(maximumEvaluations > 0, "StrongWolfe: no evaluations")
     self.decrease = decrease
     self.curvature = curvature
     self.maximumEvaluations = maximumEvaluations
+    requireSettings()
+  }
+
+  // Properties may be set after `init`, so what uses them looks again.
+  func requireSettings() {
+    require(
+      0 < decrease && decrease < curvature && curvature < 1,
+      "StrongWolfe: needs 0 < decrease < curvature < 1, got \(decrease) and \(curvature)")
+    require(
+      maximumEvaluations > 0,
+      "StrongWolfe: maximumEvaluations must be at least 1, got \(maximumEvaluations)")
   }
 
   /// phi and its derivative at one step.
@@ -40,12 +49,15 @@ public struct StrongWolfe: Sendable, Hashable {
     public var isSatisfied: Bool
   }
 
-  /// Searches from `start`, where phi' is negative, with the first step `step`.
+  /// Searches from `start`, where phi' is negative, with the first step `step`, which is positive; both are finite.
   /// - Parameter phi: value and derivative at a step.
   public func search(
     from start: Sample, step: Double, _ phi: (Double) throws -> (value: Double, slope: Double)
   ) rethrows -> Result {
-    require(start.slope < 0 && step > 0, "StrongWolfe: slope \(start.slope) and step \(step) lead nowhere")
+    requireSettings()
+    require(
+      start.slope < 0 && step > 0 && start.slope.isFinite && step.isFinite,
+      "StrongWolfe: slope \(start.slope) and step \(step) lead nowhere")
     var evaluations = 0
     func probe(_ step: Double) throws -> Sample {
       evaluations += 1

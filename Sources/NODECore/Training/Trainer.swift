@@ -36,7 +36,8 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
 
   /// A trainer whose loss is a function of the model and a batch.
   /// - Parameters:
-  ///   - maximumGradientNorm: gradients are scaled down to this Euclidean norm.
+  ///   - maximumGradientNorm: gradients are scaled down to this Euclidean norm, which is positive and finite; nil: they are
+  ///     taken as they are.
   ///   - loss: the scalar to minimise; a mean over the batch, by custom.
   public init(
     _ model: Model, optimizer: some Optimizer, maximumGradientNorm: Double? = nil,
@@ -49,12 +50,16 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
 
   /// A trainer whose objective also has metrics, and draws random numbers.
   /// - Parameters:
+  ///   - maximumGradientNorm: positive and finite, or nil.
   ///   - key: step n hands child n of it to `objective`.
   ///   - objective: the loss and scalars worth watching.
   public init(
     _ model: Model, optimizer: some Optimizer, maximumGradientNorm: Double? = nil,
     key: RandomKey = RandomKey(seed: 0), objective: @escaping ObjectiveFunction
   ) {
+    if let maximumGradientNorm {
+      requireNorm(maximumGradientNorm, Scalar.self, "Trainer: maximumGradientNorm")
+    }
     self.optimizer = optimizer
     self.objective = objective
     self.maximumGradientNorm = maximumGradientNorm
@@ -251,8 +256,14 @@ extension Trainer {
     let gradient = Tensor<Scalar>(
       layout.flatten(
         zip(symbols, cotangents).map { symbol, cotangent in cotangent ?? Graph.splat(0, like: symbol) }))
-    let norm = sqrt(square(gradient).sum())
-    let limited = maximumGradientNorm.map { clipped(gradient, norm: norm, maximum: $0) } ?? gradient
+    let norm: Tensor<Scalar>, limited: Tensor<Scalar>
+    if let maximumGradientNorm {
+      let global = GlobalNorm([gradient])
+      (norm, limited) = (global.value, global.clipped(gradient, maximum: maximumGradientNorm))
+    } else {
+      // Only reported: infinite is as good as very large, and needs one pass less.
+      (norm, limited) = (sqrt(square(gradient).sum()), gradient)
+    }
     let updated = optimizer.update(
       parameters: Tensor(parameters), gradient: limited, state: state.map(Tensor.init),
       learningRate: Tensor(rate),

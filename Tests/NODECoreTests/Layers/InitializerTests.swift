@@ -51,6 +51,20 @@ import Testing
     #expect(x.first! >= -1 && x.last! <= 4)
   }
 
+  /// 30 to 31 deviations from the mean, on either side, where the distribution function is 5e-198. What is left is nearly
+  /// exponential: the sampling error of the variance is 1.2 %, so 6 % is 5 sigma.
+  @Test(arguments: [
+    (Initializer.truncatedNormal(in: 30...31), 30.033260, 0.00110377),
+    (Initializer.truncatedNormal(mean: 1, standardDeviation: 2, in: -61...(-59)), -59.066519, 0.00441509),
+  ])
+  func farTails(_ initializer: Initializer, _ mean: Double, _ variance: Double) {
+    let x = draw(initializer)
+    let m = x.reduce(0, +) / Double(x.count)
+    let v = x.reduce(0) { $0 + ($1 - m) * ($1 - m) } / Double(x.count)
+    #expect(abs(m - mean) < 5 * (variance / Double(x.count)).squareRoot())
+    #expect(abs(v / variance - 1) < 0.06)
+  }
+
   @Test func boundsOfUniformOnes() {
     #expect(draw(.truncatedNormal()).allSatisfy { (-2...2).contains($0) })
     #expect(draw(.lecunUniform).allSatisfy { abs($0) <= (3 / 300.0).squareRoot() })

@@ -52,6 +52,46 @@ struct StatusTests {
     }
   }
 
+  /// Along an axis the position counts with that axis last, over blocks of rows and inside of a loop, too.
+  @Test(arguments: [1, 5, 700, 40_000]) func badIndicesAlongAnAxisAreNamed(rows: Int) throws {
+    for (bad, position) in [(-1, 0), (3, 2 * rows - 1), (9, rows)] {
+      var indices = [Int32](repeating: 1, count: 2 * rows)
+      indices[position] = Int32(bad)
+      let place = "the index at position \(position) is \(bad), the axis has 3 elements"
+      let at = Tensor<Int32>(indices, shape: [rows, 2]), x = Tensor<Double>.iota(3 * rows)
+      let table = x.reshaped(to: [rows, 3])
+      let taken = #expect(throws: SolveError.self) {
+        try (table.takenAlong(axis: 1, at: at) * 2).evaluated()
+      }
+      #expect(taken?.description == "takeAlong: an index is outside of the axis\n\(place)")
+      #expect(taken?.status == .indexOutOfRange)
+      #expect(taken?.badIndex == .init(position: position, index: bad, entries: 3, isAlongAxis: true))
+      let turned = #expect(throws: SolveError.self) {
+        try table.transposed().takenAlong(axis: 0, at: at.transposed()).evaluated()
+      }
+      #expect(turned?.badIndex == taken?.badIndex)
+      let added = #expect(throws: SolveError.self) {
+        try table[0..., 0..<2].addedAlong(axis: 1, at: at, entries: 3).evaluated()
+      }
+      #expect(added?.description == "addAlong: an index is outside of the axis\n\(place)")
+    }
+    let x = Tensor<Double>([[1, 2], [3, 4]]), at = Tensor<Int32>([[0], [9]])
+    let looped = scan(from: x, over: Tensor<Double>.ones([2, 1])) { y, _ in
+      let next = y.takenAlong(axis: 1, at: at) + y
+      return (next, next)
+    }
+    let error = #expect(throws: SolveError.self) { try looped.carry.evaluated() }
+    #expect(error?.badIndex == .init(position: 1, index: 9, entries: 2, isAlongAxis: true))
+  }
+
+  /// A table without rows has no good index, and says so.
+  @Test func anEmptyTableIsNamed() throws {
+    let error = #expect(throws: SolveError.self) {
+      try Tensor<Double>.zeros([0, 2]).gather(at: Tensor<Int32>([0])).evaluated()
+    }
+    #expect(error?.badIndex == .init(position: 0, index: 0, entries: 0))
+  }
+
   @Test func aSolveInsideOfALoopSaysWhenItFailed() throws {
     let start = Tensor<Double>([1.0])
     let looped = try scan(from: start, over: Tensor<Double>.ones([3, 1])) { y, row in

@@ -197,6 +197,32 @@ private typealias D = Tensor<Double>
     #expect(error.lane == 2)
   }
 
+  @Test(arguments: controllers) func theBadIndexAlongAnAxisIsTold(controller: Controller) throws {
+    let table = D([[1, 1], [1, 1], [1, 1]]), rates = D([0.5, 0.5, 5], shape: [3, 1])
+    for isAdded in [false, true] {
+      let error = try failure {
+        try odeint(from: D([[0.0], [0], [0]]), t0: 0, t1: 1, controller: controller) { t, y in
+          let at = (y * rates).converted(to: Int32.self)
+          if !isAdded { return table.takenAlong(axis: 1, at: at) }
+          // Ones at some place of two, then summed: one, wherever they went.
+          let placed = (y * 0 + 1).addedAlong(axis: 1, at: at, entries: 2)
+          return placed.sum(axes: [1], keepingDimensions: true)
+        }
+      }
+      #expect(error.status == .indexOutOfRange && error.lane == 2)
+      #expect(operation(error) == (isAdded ? "addAlong" : "takeAlong"))
+      let text = "\(error)"
+      #expect(text.hasPrefix("an index is outside of the axis\n"))
+      #expect(text.contains(isAdded ? "\nin addAlong of [" : "\nin takeAlong of ["))
+      #expect(!text.contains("not finite came from"))
+      // Lanes with steps of their own are not rows of the field.
+      if controller == .automatic {
+        #expect(error.badIndex.map { $0.position == 2 && $0.entries == 2 && $0.isAlongAxis } == true)
+        #expect(text.contains("\nthe index at position 2 is "))
+      }
+    }
+  }
+
   /// A solve that goes well after one that failed, and the other way round, on the same memory.
   @Test func storiesDoNotLeakFromRunToRun() throws {
     let run = compiled { (y: D) in

@@ -93,6 +93,16 @@ import Testing
     }
   }
 
+  @Test func computedTimesOfLanesOutOfOrderNameTheLane() {
+    let times = Tensor<Double>([[0, 0.5, 1], [0, 0.5, 0.1], [0, 1, 0.5]]) * 2
+    let error = #expect(throws: SolveError.self) {
+      try odeint(from: Tensor<Double>([[1.0], [2], [3]]), at: times) { _, y in y }
+    }
+    #expect(error?.status == .timesNotMonotone && error?.lane == 1 && error?.component == 2)
+    let text = error.map { "\($0)" } ?? "none"
+    #expect(text.hasSuffix("\ntimes[2] of lane 1 is 0.2"), "\(text)")
+  }
+
   @Test(.enabled(if: allocation_count() >= 0, "a sanitizer ends the process instead"))
   func aResultAboveTheMemoryIsAnError() {
     let x = Tensor<Double>([1.0, 2], shape: [1, 2]), places = Tensor<Int32>([0, 1], shape: [1, 2])

@@ -6,7 +6,7 @@ import Testing
 @Suite struct TableauTests {
   @Test func rootedTreesAreAsManyAsKnown() {
     // OEIS A000081.
-    #expect(RootedTree.all(upTo: 8).map(\.count) == [1, 1, 2, 4, 9, 20, 48, 115])
+    #expect(RootedTree.all(upTo: 10).map(\.count) == [1, 1, 2, 4, 9, 20, 48, 115, 286, 719])
     let five = RootedTree.all(upTo: 5)[4]
     #expect(Set(five).count == 9)
     #expect(five.map(\.density).sorted() == [5, 10, 15, 20, 20, 30, 40, 60, 120])
@@ -92,6 +92,9 @@ import Testing
     }
     #expect(flaw() == "none")
     #expect(flaw(order: 0).contains("order must be at least 1"))
+    // More trees than can be listed.
+    #expect(flaw(order: 99).contains("conditions are checked up to order 10, got 99"))
+    #expect(flaw(order: 11).contains("got 11") && flaw(order: 10).contains("residual"))
     #expect(flaw(rows: []).contains("0 rows of a, but 1 weights b"))
     #expect(flaw(rows: [[], [1, 2]], b: [1, 0]).contains("row 1 of a has 2 entries"))
     #expect(flaw(b: [.nan]).contains("not finite"))

@@ -10,6 +10,9 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
   case solveRows, solveBatch, inverseSquare, wideLeastSquares
   case poolStride, convolutionStride, splitCounts, scatterAxis, padding, negativeCount
   case elementCount, integerLiteral, emptyUniform, tooManyThreads, tooManySteps, tooManyStepsPerInterval
+  case largeIdentity, hugeIdentity, largeIota, hugeIota, iotaOfIntegers, splitKeys, foldedSymbol,
+    largeInitializer
+  case scatterEntries, addedEntries, longConcatenation, bufferIndex, negativeBufferIndex, tableauOrder
 
   /// What the message must contain.
   var words: [String] {
@@ -47,6 +50,20 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     case .tooManyThreads: ["Runtime.threads", "5000000000", "1024"]
     case .tooManySteps: ["odeint", "maxSteps", "\(Int.max)", "\(1 << 40)"]
     case .tooManyStepsPerInterval: ["stepsPerInterval", "\(Int.max)", "\(1 << 31)"]
+    case .largeIdentity: ["identityMatrix", "[1048576, 1048576]", "\(1 << 43) bytes", "float64"]
+    case .hugeIdentity: ["identityMatrix", "[8589934592, 8589934592]"]
+    case .largeIota: ["iota", "[1099511627776]", "\(1 << 43) bytes", "\(1 << 40)"]
+    case .hugeIota: ["iota", "[\(1 << 62)]"]
+    case .iotaOfIntegers: ["iota", "int32", "\(1 << 32)"]
+    case .splitKeys: ["split", "\(1 << 40)"]
+    case .foldedSymbol: ["fold(in:)", "\(Int.max)"]
+    case .largeInitializer: ["Initializer.fanIn", "[1099511627776]"]
+    case .scatterEntries: ["scatterAdd", "entries", "-3"]
+    case .addedEntries: ["addAlong", "entries", "-3"]
+    case .longConcatenation: ["concatenate", "longer than can be counted"]
+    case .bufferIndex: ["BatchBuffer.scalars", "tensor 4 of a batch of 1"]
+    case .negativeBufferIndex: ["BatchBuffer.scalars", "tensor -1 of a batch of 1"]
+    case .tableauOrder: ["Tableau x", "order 10", "99"]
     }
   }
 
@@ -91,6 +108,25 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     case .tooManyThreads: Runtime.threads = 5_000_000_000
     case .tooManySteps: _ = try? odeint(from: x, t0: 0, t1: 1, maxSteps: .max) { _, y in y }
     case .tooManyStepsPerInterval: _ = Controller.fixed(stepsPerInterval: .max)
+    case .largeIdentity: _ = Tensor<Double>.identityMatrix(1 << 20)
+    case .hugeIdentity: _ = Tensor<Double>.identityMatrix(1 << 33)
+    case .largeIota: _ = Tensor<Double>.iota(1 << 40)
+    case .hugeIota: _ = Tensor<Double>.iota(1 << 62)
+    case .iotaOfIntegers: _ = Tensor<Int32>.iota(1 << 32)
+    case .splitKeys: _ = RandomKey(seed: 1).split(1 << 40)
+    case .foldedSymbol:
+      _ = RandomKey(words: Tensor(Graph.input("key", TensorType(.int32, [2])))).fold(in: .max)
+    case .largeInitializer:
+      let initializer = Initializer.fanIn
+      let drawn: Tensor<Float> = initializer([1 << 40], fanIn: 1, fanOut: 1, key: RandomKey(seed: 1))
+      _ = drawn
+    case .scatterEntries: _ = x.scatterAdded(at: Tensor<Int32>([0, 1]), entries: -3)
+    case .addedEntries: _ = x.addedAlong(axis: 1, at: Tensor<Int32>([[0, 1, 2], [0, 1, 2]]), entries: -3)
+    case .longConcatenation:
+      _ = Tensor.concatenated((0..<20).map { _ in Tensor<Double>.zeros([1 << 59]) })
+    case .bufferIndex: _ = BatchBuffer(like: x).scalars(4, of: Double.self)
+    case .negativeBufferIndex: _ = BatchBuffer(like: x).scalars(-1, of: Double.self)
+    case .tableauOrder: _ = Tableau(name: "x", order: 99, rows: [[]], b: [1], dense: .cubicHermite)
     }
   }
 

@@ -185,6 +185,15 @@ import Testing
     #expect(abs(found.point.scalars[0] - 1.5) < 1e-6, "\(found)")
   }
 
+  /// Slopes whose squares are 0, or infinite: there is no direction to search along, which is an end and not a stop.
+  @Test(arguments: [1e-200, 1e200]) func aSlopeThatIsNoNumberEndsTheSearch(_ slope: Double) throws {
+    let found = try LBFGS(gradientTolerance: 0).minimize(from: Tensor<Double>([1, 1])) { ($0 * slope).sum() }
+    #expect(found.status == .lineSearchFailed && found.iterations == 0)
+    #expect(found.point.scalars == [1, 1] && found.gradientNorm == slope)
+    let atOnce = try LBFGS(gradientTolerance: 0).minimize(from: Tensor<Double>([0, 0])) { square($0).sum() }
+    #expect(atOnce.status == .gradientTolerance && atOnce.evaluations == 1)
+  }
+
   @Test func saysWhyItEnded() throws {
     let start = Tensor<Double>([-1.2, 1])
     #expect(
