@@ -107,10 +107,11 @@ extension Tensor {
   public func scatterAdded(at indices: Tensor<Int32>, entries: Int, axis: Int = 0) -> Tensor {
     require(entries >= 0, "scatterAdd: the entries must not be negative, got \(entries)")
     let n = indices.rank
-    let front = axis < 0 ? axis + rank - n + 1 : axis
+    // Before any sum with it: an axis may be any integer.
     require(
-      front >= 0 && front <= rank - n, "scatterAdd: axis \(axis) of rows \(shape) at indices \(indices.shape)"
-    )
+      n <= rank && axis >= n - rank - 1 && axis <= rank - n,
+      "scatterAdd: axis \(axis) of rows \(shape) at indices \(indices.shape)")
+    let front = axis < 0 ? axis + rank - n + 1 : axis
     let leading = Array(front..<front + n)
     let rows = value.permuted(to: leading + (0..<rank).filter { !leading.contains($0) })
     let table = Graph.one(.scatterAdd(entries: entries), [rows, indices.value])

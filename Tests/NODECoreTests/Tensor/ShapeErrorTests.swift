@@ -8,7 +8,7 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     integerArithmetic
   case axisOutside, scalarCount, jvpDirection
   case solveRows, solveBatch, inverseSquare, wideLeastSquares
-  case poolStride, convolutionStride, splitCounts, scatterAxis, padding, negativeCount
+  case poolStride, convolutionStride, splitCounts, scatterAxis, scatterLowAxis, padding, negativeCount
   case elementCount, integerLiteral, emptyUniform, tooManyThreads, tooManySteps, tooManyStepsPerInterval
   case largeIdentity, hugeIdentity, largeIota, hugeIota, iotaOfIntegers, splitKeys, foldedSymbol,
     largeInitializer
@@ -42,6 +42,7 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     case .convolutionStride: ["conv2d", "4294967296", "[1, 4, 4, 2]"]
     case .splitCounts: ["split", "\(Int.max)", "[2, 3]"]
     case .scatterAxis: ["scatterAdd", "\(Int.max)", "[2, 3]"]
+    case .scatterLowAxis: ["scatterAdd", "\(Int.min)", "[2, 3]"]
     case .padding: ["pad", "\(Int.max)"]
     case .negativeCount: ["iota", "-1"]
     case .elementCount: ["Shape", "[1099511627776, 1099511627776]"]
@@ -98,6 +99,7 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     case .convolutionStride: _ = conv2d(image, Tensor<Double>.ones([3, 3, 2, 1]), stride: 1 << 32)
     case .splitCounts: _ = x.split(counts: [.max, .max], axis: 0)
     case .scatterAxis: _ = x.scatterAdded(at: Tensor<Int32>([0, 1]), entries: 3, axis: .max)
+    case .scatterLowAxis: _ = x.scatterAdded(at: Tensor<Int32>.zeros([1, 1, 1, 1]), entries: 3, axis: .min)
     case .padding: _ = x.padded(before: [.max, 0], after: [.max, 0])
     case .negativeCount: _ = Tensor<Double>.iota(-1)
     case .elementCount: _ = Tensor<Double>.zeros([1 << 40, 1 << 40])
