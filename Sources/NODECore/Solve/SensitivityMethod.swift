@@ -23,7 +23,8 @@ public struct SensitivityMethod: Sendable, Hashable {
   /// network). Steps from the first on keep theirs while there is room, and the gradient does not evaluate the field
   /// for them again: three evaluations' worth of work in place of four. `.automatic` keeps all of a solve of
   /// fixed steps, or 4 to 64 of adaptive steps, where those fit into 32 MiB, and nothing otherwise; nil is `.automatic` where `memory`
-  /// is, and nothing where a budget is told. Solves with steps per lane keep states only.
+  /// is, and nothing where a budget is told. The memory is reserved when a program is made, so a budget is no more than
+  /// there is. Solves with steps per lane keep states only.
   public static func exact(memory: Memory = .automatic, residuals: Memory? = nil) -> SensitivityMethod {
     SensitivityMethod(
       kind: .exact(memory, residuals: residuals ?? (memory == .automatic ? .automatic : .bytes(0))))

@@ -57,8 +57,8 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
   /// The number of elements.
   public var count: Int { value.shape.count }
 
-  /// The same numbers in another element type; conversion to integers rounds toward zero. Differentiable between
-  /// floating-point types.
+  /// The same numbers in another element type; conversion to integers rounds toward zero, takes what no integer
+  /// is to the nearest one, and NaN to 0. Differentiable between floating-point types.
   public func converted<Other: TensorScalar>(to type: Other.Type) -> Tensor<Other> {
     Tensor<Other>(value.converted(to: Other.dtype))
   }
