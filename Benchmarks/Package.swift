@@ -25,7 +25,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // A script that uses nothing but the library: what `nde-bench growth` starts.
-    .executableTarget(name: "first-gradient", dependencies: [.product(name: "NODECore", package: "NODECore")]),
+    .executableTarget(
+      name: "first-gradient", dependencies: [.product(name: "NODECore", package: "NODECore")]),
     // What `make fuzz` runs on the readers of files.
     .target(
       name: "LoaderFuzzing",
