@@ -130,7 +130,8 @@ void nk_backsolve_first_slope(const nk_pass *p, const nk_block *b) {
   const char *y = s->y + b->offset, *lambda = s->lambda + b->offset;
   nk_block bound = *b;
   bind_stages(s, &bound);
-  note->status = nk_backsolve_stage(&bound, &nowhere, 0, y, lambda, s->tableau->b[0] != 0, sums_of(s, s->first_acc, b->group), s->lane_first);
+  note->status = nk_backsolve_stage(&bound, &nowhere, 0, y, lambda, s->tableau->b[0] != 0,
+                                    sums_of(s, s->first_acc, b->group), s->lane_first);
   const char *ky = s->k0 + b->offset, *kl = s->l0 + b->offset;
   note->sum[0] = nk_block_norm2(b, y, y);
   note->sum[1] = nk_block_norm2(b, ky, y);

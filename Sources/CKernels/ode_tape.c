@@ -19,7 +19,8 @@ static int64_t most_steps(const nk_ode *ode) {
 static void plan_stages(nk_tape *tape, const nk_ode *ode) {
   tape->kept_capacity = 0;
   if (!ode->field_forward || ode->residual_budget <= 0) return;
-  const int64_t block = nk_min(nk_field_block_lanes(ode->field, ode->lanes), nk_field_block_lanes(ode->field_forward, ode->lanes));
+  const int64_t block = nk_min(nk_field_block_lanes(ode->field, ode->lanes),
+                               nk_field_block_lanes(ode->field_forward, ode->lanes));
   tape->block_lanes = nk_max(1, nk_min(block, ode->lanes));
   tape->slope_bytes = nk_align(ode->lanes * ode->dim * nk_dtype_bytes(ode->dtype));
   tape->residual_stride = nk_align(ode->field_forward->residual_bytes);
