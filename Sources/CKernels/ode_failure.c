@@ -110,6 +110,11 @@ void nk_lanes_explain(nk_solve *s, void (*group)(void *context, int64_t group, i
     group(s, 0, 0);
     if (note->status == NK_SUCCESS) continue;
     d->lane = lane;
+    // Out of steps: what an earlier attempt met is not why.
+    nk_failure *failure = d->failure;
+    const int64_t last = (failure->attempts - 1) % NK_HISTORY;
+    if (note->status == NK_MAX_STEPS && failure->attempts > 0 && failure->last[last].verdict == NK_ACCEPTED)
+      failure->origin = none;
     if (note->sum[0] == 0 && d->failure->origin.birth != NK_BIRTH_UNKNOWN) d->t = d->failure->origin.t;
     break;
   }
@@ -123,8 +128,9 @@ void nk_lanes_remember(const nk_solve *s, double t, double t1, double error2) {
   const int finite = isfinite(error2);
   const int accepted = s->controller->adaptive ? error2 <= 1 : finite;
   nk_failure_attempt(s->failure, t, t1 - t, s->controller->adaptive ? sqrt(error2) : (double)NAN, accepted);
-  if (finite && s->seeker->found) { // what was not finite did not matter
-    s->seeker->found = 0;
-    *s->seeker->origin = (nk_origin){.op = -1};
-  }
+  // The origin is the last rejected attempt's: what was not finite in an accepted one, or in one whose error could be
+  // told, did not matter.
+  const int found = s->seeker->found;
+  s->seeker->found = 0;
+  if (finite && (found || !accepted)) *s->seeker->origin = (nk_origin){.op = -1};
 }

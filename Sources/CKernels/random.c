@@ -86,6 +86,7 @@ void nk_random_uniform(nk_dtype dtype, const uint32_t key[2], uint64_t first, vo
 #define NK_ISA_SUFFIX _portable
 #define NK_VECTOR_BYTES 16
 #define NK_HAS_FMA 0
+#define NK_GROUP 1
 #define NK_DOUBLE 0
 #include "isa/nk_vec.h"
 #include "bodies/elementary.inc"

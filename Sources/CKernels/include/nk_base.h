@@ -67,7 +67,7 @@ typedef enum NK_CLOSED_ENUM nk_isa {
   X(NK_EXPM1, "expm1", 1, 12, 2)                                                                                  \
   X(NK_LOG, "log", 1, 10, 1)                                                                                      \
   X(NK_LOG1P, "log1p", 1, 12, 1.5)                                                                                  \
-  X(NK_TANH, "tanh", 1, 14, 2)                                                                                    \
+  X(NK_TANH, "tanh", 1, 14, 3)                                                                                    \
   X(NK_SIGMOID, "sigmoid", 1, 12, 2.2)                                                                              \
   X(NK_SOFTPLUS, "softplus", 1, 20, 2)                                                                            \
   X(NK_SIN, "sin", 1, 14, 2)                                                                                      \

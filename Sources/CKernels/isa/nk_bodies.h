@@ -1,4 +1,13 @@
 // Everything of one instruction set and one element type, and its table.
+#define NK_GROUP 4
+#include "nk_vec.h"
+#include "../bodies/elementary.inc"
+#include "../bodies/trigonometry.inc"
+#include "../bodies/ewise_groups.inc"
+#undef S
+#undef NK_COUNT
+#undef NK_GROUP
+#define NK_GROUP 1
 #include "nk_vec.h"
 #include "../bodies/elementary.inc"
 #include "../bodies/trigonometry.inc"
@@ -17,3 +26,4 @@
 #include "nk_table.h"
 #undef S
 #undef NK_COUNT
+#undef NK_GROUP

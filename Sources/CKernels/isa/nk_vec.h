@@ -11,6 +11,11 @@
 // between instruction sets within the stated bounds, never between the paths of one of them. A remainder runs
 // the same vector code on a padded copy.
 //
+// V is NK_GROUP registers: one in the bodies, several where elementary functions run over long rows
+// (ewise_groups.inc). Those are chains of some 60 cycles, and a core that works ahead holds only a few of them:
+// each operation done for all registers of a group before the next one keeps the ports busy. The bits are the
+// same.
+//
 // Comparisons of vectors give masks (IV, all ones where true) and are false for NaN, except != which is true.
 #ifndef NK_VEC_COMMON_H
 #define NK_VEC_COMMON_H
@@ -20,6 +25,8 @@
 #define NK_CONCAT_(a, b, c, d) a##b##c##d
 #define NK_CONCAT(a, b, c, d) NK_CONCAT_(a, b, c, d)
 #define NK_INLINE static inline __attribute__((always_inline))
+// Vectors above the registers are passed among inlined functions only.
+#pragma clang diagnostic ignored "-Wpsabi"
 #endif
 
 #undef NK_T
@@ -35,7 +42,7 @@
 #define NK_I int64_t
 #define NK_U uint64_t
 #define NK_TYPE_SUFFIX _f64
-#define NK_LANES (NK_VECTOR_BYTES / 8)
+#define NK_LANES (NK_GROUP * NK_VECTOR_BYTES / 8)
 #define NK_MANTISSA_BITS 52
 #define NK_EXPONENT_BIAS 1023
 #define NK_ROUND_MAGIC 0x1.8p52
@@ -44,18 +51,24 @@
 #define NK_I int32_t
 #define NK_U uint32_t
 #define NK_TYPE_SUFFIX _f32
-#define NK_LANES (NK_VECTOR_BYTES / 4)
+#define NK_LANES (NK_GROUP * NK_VECTOR_BYTES / 4)
 #define NK_MANTISSA_BITS 23
 #define NK_EXPONENT_BIAS 127
 #define NK_ROUND_MAGIC 0x1.8p23f
 #endif
 #undef NK_FN
-#define NK_FN(name) NK_CONCAT(nk_, name, NK_ISA_SUFFIX, NK_TYPE_SUFFIX)
+#define NK_ONE(name) NK_CONCAT(nk_, name, NK_ISA_SUFFIX, NK_TYPE_SUFFIX)
+#define NK_MANY(name) NK_CONCAT(nk_group_, name, NK_ISA_SUFFIX, NK_TYPE_SUFFIX)
+#if NK_GROUP == 1
+#define NK_FN NK_ONE
+#else
+#define NK_FN NK_MANY
+#endif
 
-typedef NK_T NK_FN(v) __attribute__((vector_size(NK_VECTOR_BYTES)));
-typedef NK_I NK_FN(iv) __attribute__((vector_size(NK_VECTOR_BYTES)));
-typedef NK_U NK_FN(uv) __attribute__((vector_size(NK_VECTOR_BYTES)));
-typedef NK_T NK_FN(vu) __attribute__((vector_size(NK_VECTOR_BYTES), aligned(1), may_alias));
+typedef NK_T NK_FN(v) __attribute__((vector_size(NK_LANES * sizeof(NK_T))));
+typedef NK_I NK_FN(iv) __attribute__((vector_size(NK_LANES * sizeof(NK_T))));
+typedef NK_U NK_FN(uv) __attribute__((vector_size(NK_LANES * sizeof(NK_T))));
+typedef NK_T NK_FN(vu) __attribute__((vector_size(NK_LANES * sizeof(NK_T)), aligned(1), may_alias));
 #undef V
 #undef IV
 #undef UV

@@ -76,6 +76,8 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
   public var errorRatio: Double?
   /// Of `.maxSteps` with fixed steps: how many of them it takes.
   public var neededSteps: Int?
+  /// Of `.outOfMemory`: how many bytes were asked for at once; nil where that is unknown.
+  public var neededBytes: Int?
   /// Of `.indexOutOfRange`; nil where it was met by a lane with steps of its own.
   public var badIndex: BadIndex?
 
@@ -114,6 +116,13 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
     self.errorRatio = errorRatio
   }
 
+  /// So many bytes were not to be had.
+  package static func outOfMemory(bytes: Int) -> SolveError {
+    var error = SolveError(status: .outOfMemory)
+    error.neededBytes = bytes
+    return error
+  }
+
   /// `operation`: the one that failed, where that is not a solve.
   init(_ diagnosis: nk_diagnosis, operation: String? = nil) {
     self.init(
@@ -138,6 +147,8 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
       // Above 9e15 the kernels stop counting.
       let count = neededSteps == .max ? "more than 9e15" : "\(neededSteps)"
       text += "the fixed steps are \(count), above maxSteps; raise maxSteps or take larger steps"
+    } else if let neededBytes {
+      text += "\(neededBytes) bytes of memory could not be obtained"
     } else {
       // The help speaks of tables, which most indices are of.
       text += isAlongAxis ? "an index is outside of the axis" : status.help

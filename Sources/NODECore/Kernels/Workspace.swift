@@ -42,7 +42,7 @@ package final class WorkspaceList: Sendable {
   ) throws(SolveError) -> Result {
     guard
       let workspace = take(byteCount) ?? Workspace(byteCount: byteCount, argumentCount: argumentCount)
-    else { throw SolveError(status: .outOfMemory) }
+    else { throw .outOfMemory(bytes: byteCount) }
     defer { idle.withLock { $0.append(workspace) } }
     return try body(workspace)
   }

@@ -21,7 +21,7 @@ package final class Storage: @unchecked Sendable {
   /// Bytes that somebody else writes before they are shared. Throws `.outOfMemory`.
   package init(uninitialized byteCount: Int) throws(SolveError) {
     guard let memory = AlignedMemory.allocate(byteCount: byteCount) else {
-      throw SolveError(status: .outOfMemory)
+      throw .outOfMemory(bytes: byteCount)
     }
     self.byteCount = byteCount
     pointer = memory

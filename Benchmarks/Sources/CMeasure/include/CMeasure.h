@@ -27,6 +27,10 @@ void nde_copy(void *to, const void *from, int64_t bytes);
 // Seconds of processor time of this thread: other processes on the machine hardly move it.
 double nde_thread_seconds(void);
 
+// Wall-clock seconds of a process from its start to its end, its output thrown away; negative where it could not be
+// started or did not end with 0. `arguments` ends with NULL; the first is the program's name.
+double nde_process_seconds(const char *path, char *const arguments[]);
+
 // Compiler and C library that this was built with and runs on: instruction counts hold for one pair of them.
 const char *nde_toolchain(void);
 #endif

@@ -108,17 +108,10 @@ struct Growth: ParsableCommand {
   /// Milliseconds from the start of a process to its end.
   private static func lifetimes(_ executable: URL, _ arguments: [String]) throws -> [Double] {
     try (0..<15).map { _ in
-      let process = Process()
-      process.executableURL = executable
-      process.arguments = arguments
-      process.standardOutput = FileHandle.nullDevice
-      let begin = monotonicSeconds()
-      try process.run()
-      process.waitUntilExit()
-      guard process.terminationStatus == 0 else {
-        throw RunnerError("a process of \(executable.lastPathComponent) ended with an error")
+      guard let seconds = lifetime(of: executable, arguments: arguments) else {
+        throw RunnerError("\(executable.path) cannot be started, or ended with an error")
       }
-      return 1e3 * (monotonicSeconds() - begin)
+      return 1e3 * seconds
     }
   }
 }
