@@ -107,6 +107,23 @@ public struct Divergence<Scalar: FloatingScalar>: Sendable {
     }
   }
 
+  /// As a call, and the mean over the probes of |e J|², [rows...]: an unbiased estimate of the squared Frobenius norm of the
+  /// Jacobian, with the products that Hutchinson's estimate is made of. For methods that draw probes one by one.
+  public func withSquaredNorm(
+    at y: Tensor<Scalar>, of f: (Tensor<Scalar>) throws -> Tensor<Scalar>
+  ) rethrows -> (value: Tensor<Scalar>, divergence: Tensor<Scalar>, squaredNorm: Tensor<Scalar>) {
+    guard let probes = probes?.value, case .hutchinson = method else {
+      fatalError("Divergence.withSquaredNorm: needs Hutchinson's probes, the method is \(method)")
+    }
+    var norm: Value?
+    let (value, divergence) = try withJacobian(at: y, of: f) { jacobian in
+      let products = jacobian.times(probes)
+      norm = mean(products.map(.square).sum(axes: [rowRank + 1]))
+      return mean((products * probes).sum(axes: [rowRank + 1]))
+    }
+    return (value, divergence, Tensor(norm!))
+  }
+
   /// The field's value at y, and Hutchinson's estimate by each probe, [rows..., probes]: their spread tells the error of the
   /// mean. For methods that draw one by one.
   public func estimates(

@@ -13,6 +13,17 @@ public struct MLP<Scalar: FloatingScalar>: Layer {
     weightInitializer: Initializer = .fanIn, biasInitializer: Initializer = .fanIn,
     key: RandomKey = RandomKey(seed: 0)
   ) {
+    self.init(
+      sizes: sizes, activation: activation, outputActivation: outputActivation,
+      weightInitializer: weightInitializer, biasInitializer: biasInitializer, key: key)
+  }
+
+  /// As above, with the sizes as an array.
+  public init(
+    sizes: [Int], activation: Activation, outputActivation: Activation = .identity,
+    weightInitializer: Initializer = .fanIn, biasInitializer: Initializer = .fanIn,
+    key: RandomKey = RandomKey(seed: 0)
+  ) {
     require(sizes.count >= 2, "MLP: needs inputs and outputs, got sizes \(sizes)")
     let keys = key.split(sizes.count - 1)
     layers = zip(zip(sizes, sizes.dropFirst()), keys).map { extents, key in
