@@ -5,13 +5,14 @@ import RunnerSupport
 
 /// The workloads that are measured; adding one is a case, a file and its peers' scripts.
 enum WorkloadName: String, CaseIterable, ExpressibleByArgument {
-  case w1, w2, w3, w5, w7, w8
+  case w1, w2, w3, w4, w5, w7, w8
 
   var title: String {
     switch self {
     case .w1: "spiral training step"
     case .w2: "MLP field, RK4 x 100"
     case .w3: "MLP field, dopri5 at 1e-5"
+    case .w4: "training step of a continuous normalizing flow"
     case .w5: "training steps of the MNIST networks"
     case .w7: "10,000 Lotka-Volterra systems"
     case .w8: "matrix products"
@@ -23,6 +24,7 @@ enum WorkloadName: String, CaseIterable, ExpressibleByArgument {
     case .w1: try W1()
     case .w2: try W2()
     case .w3: try W3()
+    case .w4: try W4()
     case .w5: W5()
     case .w7: try W7()
     case .w8: try W8()
