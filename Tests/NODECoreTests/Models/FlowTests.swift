@@ -151,6 +151,68 @@ struct FlowCase: CustomTestStringConvertible, Sendable {
   }
 }
 
+@Suite struct DiscreteFlowTests {
+  private func check(_ map: (D) throws -> Transported<Double>, at x: D, _ tolerance: Double) throws {
+    let image = try map(x)
+    let logs: [Double] = try image.logDeterminant.evaluated().scalars
+    for row in 0..<x.shape[0] {
+      let j = try jacobian(at: x.sliced(row..<row + 1, axis: 0)) { try map($0).state }
+      let size = x.shape[1]
+      let expected: [Double] = try logAbsDeterminant(j.reshaped(to: [1, size, size])).logarithm.evaluated()
+        .scalars
+      #expect(abs(logs[row] - expected[0]) < tolerance)
+    }
+  }
+
+  @Test func planarLayersKnowTheirDeterminants() throws {
+    var flow = PlanarFlow<Double>(3, layers: 6, key: RandomKey(seed: 1))
+    // Weights for which u alone would not be invertible.
+    flow.directions = flow.directions * 30
+    flow.normals = flow.normals * 30
+    let copy = flow
+    try check(
+      { try copy.fromBase($0, key: RandomKey(seed: 0)) },
+      at: .normal(shape: [5, 3], key: RandomKey(seed: 2)), 1e-10)
+  }
+
+  @Test(arguments: [2, 5]) func couplingsInvertToRounding(dimensions: Int) throws {
+    let flow = CouplingFlow<Double>.alternating(
+      dimensions, layers: 6, hidden: [16, 16], key: RandomKey(seed: 3))
+    let x = D.normal(shape: [20, dimensions], key: RandomKey(seed: 4)), key = RandomKey(seed: 0)
+    let z = try flow.toBase(x, key: key)
+    let back: [Double] = try flow.fromBase(z.state, key: key).state.evaluated().scalars
+    #expect(zip(back, x.scalars).allSatisfy { (a: Double, b: Double) in abs(a - b) < 1e-13 * (1 + abs(b)) })
+    try check({ try flow.toBase($0, key: key) }, at: x.sliced(0..<3, axis: 0), 1e-10)
+  }
+}
+
+@Suite struct PlaneDatasetTests {
+  /// Means and variances that follow from the formulas.
+  @Test(arguments: [
+    (PlaneDataset.circles, [0, 0], [9 * (0.5 * 1.25 / 2 + 0.0064), 9 * (0.5 * 1.25 / 2 + 0.0064)]),
+    (.eightGaussians, [0, 0], [(8 + 0.25) / 1.999_396, (8 + 0.25) / 1.999_396]),
+    (.checkerboard, [0, 0], [16.0 / 3, 16.0 / 3]),
+  ])
+  func momentsFollowTheFormulas(item: (PlaneDataset, [Double], [Double])) throws {
+    let x: D = item.0.sample(40_000, key: RandomKey(seed: 5))
+    let mean: [Double] = try x.mean(axes: 0).evaluated().scalars
+    let second: [Double] = try (x * x).mean(axes: 0).evaluated().scalars
+    for i in 0..<2 {
+      #expect(abs(mean[i] - item.1[i]) < 0.05)
+      #expect(abs(second[i] - mean[i] * mean[i] - item.2[i]) < 0.1)
+    }
+  }
+
+  @Test(arguments: PlaneDataset.allCases) func samplesFollowTheKey(data: PlaneDataset) throws {
+    let a: Tensor<Float> = data.sample(1000, key: RandomKey(seed: 1))
+    let b: Tensor<Float> = data.sample(1000, key: RandomKey(seed: 1))
+    let c: Tensor<Float> = data.sample(1000, key: RandomKey(seed: 2))
+    #expect(
+      try a.evaluated().scalars == b.evaluated().scalars && a.evaluated().scalars != c.evaluated().scalars)
+    #expect(try a.evaluated().scalars.allSatisfy { abs($0) < 8 })
+  }
+}
+
 @Suite struct DistributionTests {
   static let all: [any Distribution<Double>] = [
     NormalDistribution(dimensions: 2, mean: 0.5, standardDeviation: 0.7),
