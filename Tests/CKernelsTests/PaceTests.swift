@@ -32,10 +32,10 @@ import Testing
     }
 
     mutating func judge(_ rule: nk_pace_rule, logarithm: Double, factor: Double) -> Int32 {
-      nonFinite = !error.isFinite
-      let isAccepted = rule.adaptive != 0 ? error <= 1 : !nonFinite
+      let isAccepted = rule.adaptive != 0 ? error <= 1 : error.isFinite
+      if !isAccepted { nonFinite = !error.isFinite }  // of the last rejected step
       if rule.adaptive != 0 {
-        var factor = nonFinite ? rule.min_factor : min(max(factor, rule.min_factor), rule.max_factor)
+        var factor = !error.isFinite ? rule.min_factor : min(max(factor, rule.min_factor), rule.max_factor)
         if !isAccepted || afterRejection { factor = min(factor, 1) }
         h = abs(t1 - t) * factor
         afterRejection = !isAccepted
