@@ -19,13 +19,15 @@ public struct ConcatLinear<Scalar: FloatingScalar>: Module {
     bias = linear.bias!
   }
 
-  /// - Parameter t: scalar.
+  /// - Parameter t: scalar, or [rows, 1] for x [rows, inputs].
   public func callAsFunction(_ t: Tensor<Scalar>, _ x: Tensor<Scalar>) -> Tensor<Scalar> {
     require(
-      t.count == 1 && x.rank >= 1 && x.shape[x.rank - 1] + 1 == weight.shape[0],
+      (t.count == 1 || x.rank == 2 && t.shape == [x.shape[0], 1])
+        && x.rank >= 1 && x.shape[x.rank - 1] + 1 == weight.shape[0],
       "ConcatLinear: time \(t.shape) and input \(x.shape) for a weight \(weight.shape), whose first row is the time's"
     )
-    return matmul(x, weight[1...]) + (t.reshaped(to: []) * weight[0] + bias)
+    let time = t.count == 1 ? t.reshaped(to: []) : t
+    return matmul(x, weight[1...]) + (time * weight[0] + bias)
   }
 
   public mutating func visitParameters(_ visit: inout ParameterVisitor) {

@@ -21,10 +21,12 @@ public struct ConcatSquashLinear<Scalar: FloatingScalar>: Module {
     shift = Linear(1, outputs, bias: false, weightInitializer: weightInitializer, key: keys[2])
   }
 
-  /// - Parameter t: scalar.
+  /// - Parameter t: scalar, or [rows, 1] for x [rows, inputs].
   public func callAsFunction(_ t: Tensor<Scalar>, _ x: Tensor<Scalar>) -> Tensor<Scalar> {
-    require(t.count == 1, "ConcatSquashLinear: the time must be a scalar, got \(t.shape)")
-    let time = t.reshaped(to: [1])
+    require(
+      t.count == 1 || x.rank == 2 && t.shape == [x.shape[0], 1],
+      "ConcatSquashLinear: the time must be a scalar or one for each row, got \(t.shape) for \(x.shape)")
+    let time = t.count == 1 ? t.reshaped(to: [1]) : t
     return linear(x) * sigmoid(gate(time)) + shift(time)
   }
 

@@ -1,0 +1,136 @@
+import Foundation
+
+/// Which of `columns` each row is paired with so that the sum of costs is least: every row gets one, no column two.
+///
+/// Shortest augmenting paths with potentials (Jonker and Volgenant 1987; Crouse 2016, "On implementing 2D rectangular
+/// assignment algorithms"), O(rows² columns).
+/// - Parameters:
+///   - cost: rows x columns, row-major, finite.
+///   - rows: at most as many as columns.
+public func leastCostAssignment(_ cost: [Double], rows: Int, columns: Int) -> [Int] {
+  require(
+    rows >= 0 && rows <= columns && cost.count == rows * columns,
+    "leastCostAssignment: \(cost.count) costs are not those of \(rows) rows and at least as many (\(columns)) columns"
+  )
+  require(cost.allSatisfy(\.isFinite), "leastCostAssignment: costs must be finite")
+  var rowPotential = [Double](repeating: 0, count: rows)
+  var columnPotential = [Double](repeating: 0, count: columns)
+  var rowOf = [Int](repeating: -1, count: columns)
+  var columnOf = [Int](repeating: -1, count: rows)
+  var distance = [Double](repeating: 0, count: columns)
+  var from = [Int](repeating: 0, count: columns)
+  var isDone = [Bool](repeating: false, count: columns)
+
+  for start in 0..<rows {
+    for column in 0..<columns {
+      distance[column] = .infinity
+      isDone[column] = false
+    }
+    var row = start, reached = 0.0, end = -1
+    var doneRows = [start]
+    // Dijkstra's algorithm on reduced costs, until it meets a column that nobody has.
+    while end < 0 {
+      var nearest = -1
+      for column in 0..<columns where !isDone[column] {
+        let through = reached + cost[row * columns + column] - rowPotential[row] - columnPotential[column]
+        if through < distance[column] {
+          distance[column] = through
+          from[column] = row
+        }
+        if nearest < 0 || distance[column] < distance[nearest]
+          || (distance[column] == distance[nearest] && rowOf[column] < 0 && rowOf[nearest] >= 0)
+        {
+          nearest = column
+        }
+      }
+      reached = distance[nearest]
+      isDone[nearest] = true
+      if rowOf[nearest] < 0 {
+        end = nearest
+      } else {
+        row = rowOf[nearest]
+        doneRows.append(row)
+      }
+    }
+    rowPotential[start] += reached
+    for row in doneRows.dropFirst() { rowPotential[row] += reached - distance[columnOf[row]] }
+    for column in 0..<columns where isDone[column] { columnPotential[column] -= reached - distance[column] }
+    var column = end
+    while true {
+      let row = from[column]
+      rowOf[column] = row
+      swap(&columnOf[row], &column)
+      if row == start { break }
+    }
+  }
+  return columnOf
+}
+
+/// The transport plan between two uniform distributions that minimises cost minus `regularisation` times entropy (Cuturi
+/// 2013), by Sinkhorn's iterations on logarithms: rows x columns, row-major, its sums 1 / rows and 1 / columns.
+///
+/// Stops when no row's sum is off by more than `tolerance` of itself, or after `iterations`; columns are right to rounding.
+public func sinkhornPlan(
+  _ cost: [Double], rows: Int, columns: Int, regularisation: Double, tolerance: Double = 1e-6,
+  iterations: Int = 10_000
+) -> [Double] {
+  require(
+    rows > 0 && columns > 0 && cost.count == rows * columns,
+    "sinkhornPlan: \(cost.count) costs are not those of \(rows) rows and \(columns) columns")
+  require(cost.allSatisfy(\.isFinite), "sinkhornPlan: costs must be finite")
+  requireSetting("sinkhornPlan", "the regularisation", regularisation, .positive)
+  requireSetting("sinkhornPlan", "the tolerance", tolerance, .positive)
+  let logarithms = cost.map { -$0 / regularisation }
+  var u = [Double](repeating: 0, count: rows), v = [Double](repeating: 0, count: columns)
+  /// log(sum(exp(x))) of `count` numbers.
+  func logSum(_ count: Int, _ x: (Int) -> Double) -> Double {
+    var largest = -Double.infinity
+    for i in 0..<count { largest = max(largest, x(i)) }
+    var sum = 0.0
+    for i in 0..<count { sum += Foundation.exp(x(i) - largest) }
+    return largest + Foundation.log(sum)
+  }
+  for _ in 0..<iterations {
+    var worst = 0.0
+    for i in 0..<rows {
+      let sum = logSum(columns) { logarithms[i * columns + $0] + v[$0] } + Foundation.log(Double(rows))
+      worst = max(worst, abs(Foundation.expm1(u[i] + sum)))
+      u[i] = -sum
+    }
+    for j in 0..<columns {
+      v[j] = -logSum(rows) { logarithms[$0 * columns + j] + u[$0] } - Foundation.log(Double(columns))
+    }
+    if worst <= tolerance { break }
+  }
+  return (0..<rows * columns).map { Foundation.exp(logarithms[$0] + u[$0 / columns] + v[$0 % columns]) }
+}
+
+/// Squared Euclidean distances of the rows of x [m, d] and y [n, d]: m x n, row-major.
+func squaredDistances(_ x: [Double], _ y: [Double], dimensions d: Int) -> [Double] {
+  let m = x.count / d, n = y.count / d
+  var result = [Double](repeating: 0, count: m * n)
+  for i in 0..<m {
+    for j in 0..<n {
+      var sum = 0.0
+      for k in 0..<d {
+        let difference = x[i * d + k] - y[j * d + k]
+        sum += difference * difference
+      }
+      result[i * n + j] = sum
+    }
+  }
+  return result
+}
+
+/// The 2-Wasserstein distance of two samples of one size [n, d], by exact assignment.
+public func wasserstein2<Scalar: FloatingScalar>(_ x: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Double {
+  require(
+    x.rank == 2 && x.shape == y.shape && x.count > 0,
+    "wasserstein2: needs two samples [n, d] of one shape, got \(x.shape) and \(y.shape)")
+  let n = x.shape[0]
+  let cost = squaredDistances(
+    try x.evaluated().scalars.map(\.asDouble), try y.evaluated().scalars.map(\.asDouble),
+    dimensions: x.shape[1])
+  let columns = leastCostAssignment(cost, rows: n, columns: n)
+  return (columns.indices.reduce(0) { $0 + cost[$1 * n + columns[$1]] } / Double(n)).squareRoot()
+}
