@@ -1,0 +1,81 @@
+import Foundation
+import NODECore
+
+/// Rows of numbers to learn the density of.
+struct DensityTable {
+  var name: String
+  var columns: [String]
+  /// Row-major.
+  var numbers: [Double]
+  var rows: Int { numbers.count / columns.count }
+
+  /// A file of numbers between commas, one row a line, at least two columns; a first line that has no number names them.
+  /// Throws a sentence that names line and column.
+  /// - Parameter isForTraining: there have to be enough rows, and no column of one number.
+  init(csv path: String, isForTraining: Bool = true) throws {
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+      throw RunnerError("\(path) cannot be read as text")
+    }
+    name = path
+    columns = []
+    numbers = []
+    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+      .enumerated()
+    {
+      if line.allSatisfy(\.isWhitespace) { continue }
+      let cells = line.split(separator: ",", omittingEmptySubsequences: false)
+        .map { $0.trimmingCharacters(in: .whitespaces) }
+      if columns.isEmpty {
+        let isHeader = cells.allSatisfy { !$0.isEmpty && Double($0) == nil }
+        columns = isHeader ? cells : cells.indices.map { "column \($0 + 1)" }
+        if isHeader { continue }
+      }
+      guard cells.count == columns.count else {
+        throw RunnerError(
+          "\(path), line \(index + 1): \(cells.count) cells, the first line has \(columns.count)")
+      }
+      for (cell, column) in zip(cells, columns) {
+        guard let number = Double(cell), number.isFinite else {
+          let what = cell.isEmpty ? "is empty" : "is \"\(cell.prefix(40))\", not a finite number"
+          throw RunnerError("\(path), line \(index + 1), \(column): the cell \(what)")
+        }
+        numbers.append(number)
+      }
+    }
+    guard columns.count >= 2 else {
+      throw RunnerError("\(path) has \(columns.count) column(s) of numbers, needs at least 2")
+    }
+    guard isForTraining else { return }
+    guard rows >= 10 else { throw RunnerError("\(path) has \(rows) rows of numbers, needs at least 10") }
+    for (index, column) in columns.enumerated() {
+      let values = stride(from: index, to: numbers.count, by: columns.count).map { numbers[$0] }
+      guard values.contains(where: { $0 != values[0] }) else {
+        throw RunnerError("\(path): \(column) is \(values[0]) in every row; a constant has no density")
+      }
+    }
+  }
+
+  /// Means and standard deviations of the columns.
+  var scaling: (means: [Double], deviations: [Double]) {
+    let width = columns.count, n = Double(rows)
+    let means = (0..<width).map { column in
+      stride(from: column, to: numbers.count, by: width).reduce(0) { $0 + numbers[$1] } / n
+    }
+    let deviations = (0..<width).map { column in
+      (stride(from: column, to: numbers.count, by: width)
+        .reduce(0) { $0 + (numbers[$1] - means[column]) * (numbers[$1] - means[column]) } / n).squareRoot()
+    }
+    return (means, deviations)
+  }
+
+  /// Every tenth row is for testing.
+  func split() -> (train: [Double], test: [Double]) {
+    let width = columns.count
+    var train: [Double] = [], test: [Double] = []
+    for row in 0..<rows {
+      let part = numbers[row * width..<(row + 1) * width]
+      if row % 10 == 9 { test += part } else { train += part }
+    }
+    return (train, test)
+  }
+}
