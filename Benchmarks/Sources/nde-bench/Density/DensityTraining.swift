@@ -16,7 +16,9 @@ struct DensityTraining {
   func run() throws -> (model: DensityModel, losses: [(step: Int, loss: Double)]) {
     let keys = RandomKey(seed: seed).split(3)
     let start = settings.density(Float.self, key: keys[0])
-    let optimizer = AdamW(schedule: .cosine(from: learningRate, to: learningRate / 100, steps: iterations))
+    let optimizer = Adam(
+      learningRate: .cosine(learningRate, steps: iterations, end: learningRate / 100), weightDecay: 1e-5,
+      decoupled: true)
     switch settings.method {
     case .ffjord, .planar:
       var trainer = Trainer(start, optimizer: optimizer, maximumGradientNorm: 10, key: keys[1]) {
