@@ -57,13 +57,13 @@ struct DensityTable {
 
   /// Means and standard deviations of the columns.
   var scaling: (means: [Double], deviations: [Double]) {
-    let width = columns.count, n = Double(rows)
-    let means = (0..<width).map { column in
-      stride(from: column, to: numbers.count, by: width).reduce(0) { $0 + numbers[$1] } / n
-    }
-    let deviations = (0..<width).map { column in
-      (stride(from: column, to: numbers.count, by: width)
-        .reduce(0) { $0 + (numbers[$1] - means[column]) * (numbers[$1] - means[column]) } / n).squareRoot()
+    var means: [Double] = [], deviations: [Double] = []
+    for column in columns.indices {
+      let values = stride(from: column, to: numbers.count, by: columns.count).map { numbers[$0] }
+      let mean = values.reduce(0, +) / Double(values.count)
+      let squares = values.reduce(0.0) { sum, value in sum + (value - mean) * (value - mean) }
+      means.append(mean)
+      deviations.append((squares / Double(values.count)).squareRoot())
     }
     return (means, deviations)
   }

@@ -22,10 +22,13 @@ public enum FlowCoupling: Sendable, Hashable {
     guard case .sinkhorn(let regularisation) = self else {
       return leastCostAssignment(cost, rows: n, columns: n)
     }
-    let plan = sinkhornPlan(cost, rows: n, columns: n, regularisation: regularisation)
+    // Draws do not show more digits of the plan.
+    let plan = sinkhornPlan(
+      cost, rows: n, columns: n, regularisation: regularisation, tolerance: 1e-3, iterations: 1000
+    ).weights
     let uniform: [Double] = try Tensor<Double>.uniform(shape: [n], key: key).evaluated().scalars
     return (0..<n).map { row in
-      // Every row's sum is 1 / n, up to the tolerance.
+      // Rows' sums are 1 / n but for an error.
       let total = plan[row * n..<(row + 1) * n].reduce(0, +)
       var rest = uniform[row] * total
       for column in 0..<n {

@@ -66,20 +66,31 @@ public func leastCostAssignment(_ cost: [Double], rows: Int, columns: Int) -> [I
   return columnOf
 }
 
+/// How much of each row's weight goes to which column.
+public struct TransportPlan: Sendable {
+  /// rows x columns, row-major.
+  public var weights: [Double]
+  /// The largest |sum of a row x rows - 1|; columns have their sums to rounding.
+  public var rowError: Double
+  public var iterations: Int
+}
+
 /// The transport plan between two uniform distributions that minimises cost minus `regularisation` times entropy (Cuturi
-/// 2013), by Sinkhorn's iterations on logarithms: rows x columns, row-major, its sums 1 / rows and 1 / columns.
+/// 2013), by Sinkhorn's iterations on logarithms. Its rows tend to sums 1 / rows, its columns have sums 1 / columns.
 ///
-/// Stops when no row's sum is off by more than `tolerance` of itself, or after `iterations`; columns are right to rounding.
+/// Ends when `rowError` is at most `tolerance`, or after `iterations`: the smaller the regularisation is beside the costs, the
+/// more it takes.
 public func sinkhornPlan(
   _ cost: [Double], rows: Int, columns: Int, regularisation: Double, tolerance: Double = 1e-6,
   iterations: Int = 10_000
-) -> [Double] {
+) -> TransportPlan {
   require(
     rows > 0 && columns > 0 && cost.count == rows * columns,
     "sinkhornPlan: \(cost.count) costs are not those of \(rows) rows and \(columns) columns")
   require(cost.allSatisfy(\.isFinite), "sinkhornPlan: costs must be finite")
   requireSetting("sinkhornPlan", "the regularisation", regularisation, .positive)
   requireSetting("sinkhornPlan", "the tolerance", tolerance, .positive)
+  require(iterations > 0, "sinkhornPlan: iterations must be positive, got \(iterations)")
   let logarithms = cost.map { -$0 / regularisation }
   var u = [Double](repeating: 0, count: rows), v = [Double](repeating: 0, count: columns)
   /// log(sum(exp(x))) of `count` numbers.
@@ -90,19 +101,26 @@ public func sinkhornPlan(
     for i in 0..<count { sum += Foundation.exp(x(i) - largest) }
     return largest + Foundation.log(sum)
   }
-  for _ in 0..<iterations {
-    var worst = 0.0
-    for i in 0..<rows {
-      let sum = logSum(columns) { logarithms[i * columns + $0] + v[$0] } + Foundation.log(Double(rows))
-      worst = max(worst, abs(Foundation.expm1(u[i] + sum)))
-      u[i] = -sum
-    }
+  /// Minus the row's factor that makes its sum right.
+  func rowSum(_ i: Int) -> Double {
+    logSum(columns) { logarithms[i * columns + $0] + v[$0] } + Foundation.log(Double(rows))
+  }
+  for i in 0..<rows { u[i] = -rowSum(i) }
+  for iteration in 1... {
     for j in 0..<columns {
       v[j] = -logSum(rows) { logarithms[$0 * columns + j] + u[$0] } - Foundation.log(Double(columns))
     }
-    if worst <= tolerance { break }
+    let sums = (0..<rows).map(rowSum)
+    let worst = zip(u, sums).reduce(0) { max($0, abs(Foundation.expm1($1.0 + $1.1))) }
+    if worst <= tolerance || iteration == iterations {
+      let weights = logarithms.indices.map {
+        Foundation.exp(logarithms[$0] + u[$0 / columns] + v[$0 % columns])
+      }
+      return TransportPlan(weights: weights, rowError: worst, iterations: iteration)
+    }
+    u = sums.map { -$0 }
   }
-  return (0..<rows * columns).map { Foundation.exp(logarithms[$0] + u[$0 / columns] + v[$0 % columns]) }
+  fatalError("unreachable: the loop returns")
 }
 
 /// Squared Euclidean distances of the rows of x [m, d] and y [n, d]: m x n, row-major.
