@@ -6,7 +6,7 @@ chosen = common.options(__doc__)
 from jax_common import VERSION, diffrax, jax, jnp, mlp, parameters, training  # noqa: E402
 import optax  # noqa: E402
 
-optimizer = optax.adam(1e-3)
+optimizer = optax.adam(1e-6)
 
 
 def training_step(arrays, adjoint):

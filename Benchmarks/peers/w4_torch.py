@@ -38,7 +38,7 @@ for width in (2, 64):
     data = torch.tensor(arrays["data"])
     for variant, solve in (("exact", odeint), ("adjoint", odeint_adjoint)):
         field = Flow(arrays)
-        optimizer = torch.optim.Adam(field.parameters(), lr=1e-3)
+        optimizer = torch.optim.Adam(field.parameters(), lr=1e-6)
         last = {}
 
         def step():

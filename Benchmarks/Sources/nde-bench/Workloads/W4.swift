@@ -60,7 +60,7 @@ struct W4: Workload {
     let density = FlowDensity(flow, base: NormalDistribution<Float>(dimensions: d))
     let data = problem.data
     let subject = try TrainingSubject(
-      density, optimizer: .adam(learningRate: 1e-3), batch: data,
+      density, optimizer: .adam(learningRate: 1e-6), batch: data,
       fill: { _ = $0.scalars(0, of: Float.self).update(fromContentsOf: data.scalars) }
     ) { density, x in -(try density.logDensity(x)).mean() }
     // The layers, one product more for the trace; twenty operations for each tanh.
