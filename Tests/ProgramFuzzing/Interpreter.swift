@@ -14,7 +14,8 @@ struct Interpreter {
   }
 
   /// Bound of random relative errors that every result of an operation is given: what rounding does to a computation in
-  /// another order or precision. Zero: none.
+  /// another order or precision. Errors of matrix operations are relative to their largest element, as those of stable
+  /// algorithms are. Zero: none.
   var noise = 0.0
   private var noiseSource = SplitMix(seed: 1)
 
@@ -32,14 +33,42 @@ struct Interpreter {
         precondition(
           result.count == node.types[index].shape.count, "\(node.operation.name): wrong element count")
         known[Value(node, index)] =
-          noise > 0 && node.types[index].dtype.isFloating ? disturbed(result) : result
+          noise > 0 && node.types[index].dtype.isFloating ? disturbed(result, node, index) : result
       }
     }
     return values.map { known[$0]! }
   }
 
-  private mutating func disturbed(_ elements: [Double]) -> [Double] {
-    elements.map { $0 * (1 + Double.random(in: -noise...noise, using: &noiseSource)) }
+  private mutating func disturbed(_ elements: [Double], _ node: Node, _ index: Int) -> [Double] {
+    guard case .matrix(let operation) = node.operation else {
+      return elements.map { $0 * (1 + Double.random(in: -noise...noise, using: &noiseSource)) }
+    }
+    let largest = elements.reduce(0) { $1.isFinite ? Swift.max($0, $1.magnitude) : $0 }
+    let shape = node.types[index].shape
+    let columns = shape.dimensions.last ?? 1, rows = shape.rank > 1 ? shape[shape.rank - 2] : 1
+    return elements.indices.map { at in
+      let row = at / columns % rows, column = at % columns
+      let isOutside =
+        switch operation {
+        case .cholesky: column > row
+        case .qr: index == 1 && row > column
+        default: false
+        }
+      return isOutside
+        ? elements[at] : elements[at] + largest * Double.random(in: -noise...noise, using: &noiseSource)
+    }
+  }
+
+  /// Whether a convolution met what is not finite in a filter: at the edges of an image, zeros of the padding are among
+  /// what the compiled one multiplies it with, and the plain definition has no such terms.
+  var hasUnboundedFilters: Bool {
+    known.keys.contains { value in
+      switch value.node.operation {
+      case .conv2d, .conv2dInputGradient, .conv2dFilterGradient:
+        value.node.operands.contains { known[$0].map { !$0.allSatisfy(\.isFinite) } ?? false }
+      default: false
+      }
+    }
   }
 
   private func evaluate(_ node: Node, _ x: [[Double]]) -> [[Double]] {
