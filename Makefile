@@ -24,6 +24,7 @@ build: setup ## the library, release
 test: setup ## all tests: release for the numerics, debug for the bounds checks
 	$(SWIFT) test $(TESTED) --disable-xctest
 	$(SWIFT) run $(TESTED) Spiral
+	$(SWIFT) run $(TESTED) Moons
 	$(SWIFT) test --package-path Benchmarks -c release -Xswiftc -enable-testing --disable-xctest
 
 test-debug: setup ## the same tests with bounds and overflow checks

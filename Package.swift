@@ -22,6 +22,7 @@ let package = Package(
     .target(name: "NODECore", dependencies: ["CKernels"]),
     // Built and run by `make test`; clients do not build them.
     .executableTarget(name: "Spiral", dependencies: ["NODECore"], path: "Examples/Spiral"),
+    .executableTarget(name: "Moons", dependencies: ["NODECore"], path: "Examples/Moons"),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     // Interposes malloc, so that tests can count allocations.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),

@@ -1,31 +1,35 @@
-/// A linear layer gated and shifted by the time (FFJORD, Grathwohl et al. 2019; the authors' ConcatSquashLinear):
-/// (x W + b) sigmoid(t g + c) + t d, [..., inputs] -> [..., outputs].
+/// A linear layer gated and shifted by the time (FFJORD, Grathwohl et al. 2019; the authors' ConcatSquashLinear), or by the
+/// time and what else a row is conditioned on: (x W + b) sigmoid(s G + c) + s D, [..., inputs] -> [..., outputs].
 public struct ConcatSquashLinear<Scalar: FloatingScalar>: Module {
   public var linear: Linear<Scalar>
-  /// [1] -> [outputs]: t g + c.
+  /// [conditions] -> [outputs]: s G + c.
   public var gate: Linear<Scalar>
-  /// [1] -> [outputs], no bias: t d.
+  /// [conditions] -> [outputs], no bias: s D.
   public var shift: Linear<Scalar>
 
+  /// - Parameter conditions: how many numbers gate a row: 1, the time, or more.
   public init(
-    _ inputs: Int, _ outputs: Int, weightInitializer: Initializer = .fanIn,
+    _ inputs: Int, _ outputs: Int, conditions: Int = 1, weightInitializer: Initializer = .fanIn,
     biasInitializer: Initializer = .fanIn, key: RandomKey = RandomKey(seed: 0)
   ) {
     require(
-      inputs > 0 && outputs > 0, "ConcatSquashLinear: extents must be positive, got \(inputs) and \(outputs)")
+      inputs > 0 && outputs > 0 && conditions > 0,
+      "ConcatSquashLinear: extents must be positive, got \(inputs) and \(outputs), \(conditions) conditions")
     let keys = key.split(3)
     linear = Linear(
       inputs, outputs, weightInitializer: weightInitializer, biasInitializer: biasInitializer, key: keys[0])
     gate = Linear(
-      1, outputs, weightInitializer: weightInitializer, biasInitializer: biasInitializer, key: keys[1])
-    shift = Linear(1, outputs, bias: false, weightInitializer: weightInitializer, key: keys[2])
+      conditions, outputs, weightInitializer: weightInitializer, biasInitializer: biasInitializer,
+      key: keys[1])
+    shift = Linear(conditions, outputs, bias: false, weightInitializer: weightInitializer, key: keys[2])
   }
 
-  /// - Parameter t: scalar, or [rows, 1] for x [rows, inputs].
+  /// - Parameter t: the conditions: a scalar where there is one, the time; or [rows, conditions] for x [rows, inputs].
   public func callAsFunction(_ t: Tensor<Scalar>, _ x: Tensor<Scalar>) -> Tensor<Scalar> {
+    let conditions = gate.weight.shape[0]
     require(
-      t.count == 1 || x.rank == 2 && t.shape == [x.shape[0], 1],
-      "ConcatSquashLinear: the time must be a scalar or one for each row, got \(t.shape) for \(x.shape)")
+      t.count == 1 && conditions == 1 || x.rank == 2 && t.shape == [x.shape[0], conditions],
+      "ConcatSquashLinear: needs \(conditions) condition(s) for all rows or for each, got \(t.shape) for \(x.shape)")
     let time = t.count == 1 ? t.reshaped(to: [1]) : t
     return linear(x) * sigmoid(gate(time)) + shift(time)
   }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import NODECore
@@ -47,6 +48,7 @@ struct FlowCase: CustomTestStringConvertible, Sendable {
     FlowCase(TimeConcatField<Double>(2, hidden: [16], key: RandomKey(seed: 3))),
     FlowCase(TimeConcatField<Double>(2, hidden: [12, 12], activation: .silu, key: RandomKey(seed: 4))),
     FlowCase(PlanarField<Double>(2, units: 8, key: RandomKey(seed: 5))),
+    FlowCase(HypernetworkField<Double>(2, hidden: [12, 12], key: RandomKey(seed: 6))),
   ]
 }
 
@@ -135,6 +137,93 @@ struct FlowCase: CustomTestStringConvertible, Sendable {
     #expect(try learned.evaluated().scalars[0] != 1)
   }
 
+  /// A conditional density learns a mean that its context tells; each row sees its own.
+  @Test func aContextMovesTheDensity() throws {
+    let field = ConcatSquashField<Double>(2, hidden: [16], context: 2, key: RandomKey(seed: 1))
+    let density = FlowDensity(
+      ContinuousFlow(field, dimensions: 2), base: NormalDistribution<Double>(dimensions: 2))
+    struct Batch: Module {
+      var x: D, context: D
+      mutating func visitParameters(_ visit: inout ParameterVisitor) {
+        visit("x", &x)
+        visit("context", &context)
+      }
+    }
+    var trainer = Trainer(density, optimizer: .adam(learningRate: 2e-2)) {
+      (
+        density: FlowDensity<ContinuousFlow<ConcatSquashField<Double>>, NormalDistribution<Double>>,
+        batch: Batch
+      ) in
+      -(try density.given(batch.context).logDensity(batch.x)).mean()
+    }
+    for step in 0..<300 {
+      let keys = RandomKey(seed: 100 + UInt64(step)).split(2)
+      let context = try D.uniform(shape: [128, 2], in: -2..<2, key: keys[0]).evaluated()
+      let x = try (context + D.normal(shape: [128, 2], standardDeviation: 0.5, key: keys[1])).evaluated()
+      _ = try trainer.step(Batch(x: x, context: context))
+    }
+    let context = D([-1.5, 1, 1, 0, 0.5, -1.5], shape: [3, 2])
+    let learned = trainer.model
+    for row in 0..<3 {
+      let alone = context.sliced(row..<row + 1, axis: 0)
+      let samples = try learned.given(alone.broadcast(to: [4000, 2])).sample(4000, key: RandomKey(seed: 3))
+      let mean = try samples.mean(axes: 0).evaluated().scalars
+      #expect(zip(mean, try alone.evaluated().scalars).allSatisfy { abs($0 - $1) < 0.15 }, "\(mean)")
+      // One row's density is not its neighbours'.
+      let together = try learned.given(context).logDensity(context).evaluated().scalars[row]
+      let single = try learned.given(alone).logDensity(alone).evaluated().scalars[0]
+      #expect(abs(together - single) < 1e-3)
+    }
+    let nll = try -learned.given(context).logDensity(context).evaluated().scalars.reduce(0, +) / 3
+    // The log-density at the mean of a normal distribution of deviation 0.5: -log(2 pi 0.25).
+    #expect(abs(nll - 0.4516) < 0.3, "\(nll)")
+  }
+
+  /// A mean over probes is the exact divergence within its error bars, its gradient too.
+  @Test func estimatesAreUnbiasedWithinTheirErrorBars() throws {
+    let net = MLP<Double>(6, 16, 16, 6, activation: .tanh, key: RandomKey(seed: 1))
+    let y = try D.normal(shape: [4, 6], key: RandomKey(seed: 2)).evaluated()
+    func numbers(_ method: DivergenceMethod, _ seed: UInt64) throws -> [Double] {
+      let (value, slope) = try valueAndGradient(at: y) { y in
+        Divergence(method, shape: y.shape, key: RandomKey(seed: seed))(at: y) { net($0) }.divergence.sum()
+      }
+      return try value.evaluated().scalars + slope.evaluated().scalars
+    }
+    let exact = try numbers(.exact, 0)
+    let draws = try (0..<400).map {
+      try numbers(.hutchinson(distribution: $0 % 2 == 0 ? .rademacher : .gaussian), UInt64($0))
+    }
+    for index in exact.indices {
+      let estimate = Estimate(of: draws.map { $0[index] })
+      #expect(
+        abs(estimate.mean - exact[index]) < 4.5 * estimate.standardError + 1e-12,
+        "\(index): \(estimate), exactly \(exact[index])")
+      #expect(estimate.standardError > 0)
+    }
+  }
+
+  /// Operations of one divergence: a probe and the closed form grow as the square of the dimensions (the closed form for all
+  /// rows at once has a product of matrices beside, once), all columns as the cube.
+  @Test func costsGrowAsTheyShould() throws {
+    func flops(_ d: Int, _ method: DivergenceMethod, columns: Bool = false) throws -> Double {
+      let net = MLP<Float>(d, d, d, activation: .tanh, key: RandomKey(seed: 1))
+      let function = compiled { (y: Tensor<Float>) in
+        var divergence = Divergence<Float>(method, shape: y.shape)
+        if columns { divergence = Divergence(probes: .ones([16, d, d])) }
+        return divergence(at: y) { net($0) }.divergence
+      }
+      _ = try function(.ones([16, d]))
+      return Double(try #require(function.program).flops)
+    }
+    for (method, columns, power) in [
+      (DivergenceMethod.hutchinson(), false, 2.0), (.exact, false, 2), (.exact, true, 3),
+    ] {
+      let exponent = Foundation.log2(
+        try flops(256, method, columns: columns) / flops(128, method, columns: columns))
+      #expect(abs(exponent - power) < 0.1, "\(method) \(columns): \(exponent)")
+    }
+  }
+
   @Test func blocksFollowEachOther() throws {
     let blocks = FlowCase.all.prefix(3).map(\.flow)
     let chain = FlowChain(Array(blocks)), key = RandomKey(seed: 0)
@@ -173,6 +262,48 @@ struct FlowCase: CustomTestStringConvertible, Sendable {
     try check(
       { try copy.fromBase($0, key: RandomKey(seed: 0)) },
       at: .normal(shape: [5, 3], key: RandomKey(seed: 2)), 1e-10)
+  }
+
+  @Test func logitsInvertAndKnowTheirDeterminants() throws {
+    let flow = LogitFlow<Double>(3, margin: 0.05), key = RandomKey(seed: 0)
+    let x = D.uniform(shape: [10, 3], key: RandomKey(seed: 4))
+    let z = try flow.toBase(x, key: key), back = try flow.fromBase(z.state, key: key)
+    let same: [Double] = try (back.state - x).evaluated().scalars
+    #expect(same.allSatisfy { abs($0) < 1e-14 })
+    let sum: [Double] = try (back.logDeterminant + z.logDeterminant).evaluated().scalars
+    #expect(sum.allSatisfy { abs($0) < 1e-12 })
+    try check({ try flow.toBase($0, key: key) }, at: x.sliced(0..<3, axis: 0), 1e-10)
+    try check({ try flow.fromBase($0, key: key) }, at: z.state.sliced(0..<3, axis: 0), 1e-10)
+    // Of different kinds, one after the other.
+    let pair = FlowPair(CouplingFlow<Double>(3, hidden: [8], keepsFirst: true, key: key), flow)
+    try check({ try pair.toBase($0, key: key) }, at: x.sliced(0..<3, axis: 0), 1e-10)
+    try check({ try pair.fromBase($0, key: key) }, at: z.state.sliced(0..<3, axis: 0), 1e-10)
+  }
+
+  @Test func aReversedFlowIsTheOtherDirection() throws {
+    let planar = PlanarFlow<Double>(2, layers: 3, key: RandomKey(seed: 1)), key = RandomKey(seed: 0)
+    let z = D.normal(shape: [5, 2], key: RandomKey(seed: 2))
+    let a = try planar.fromBase(z, key: key), b = try ReversedFlow(planar).toBase(z, key: key)
+    #expect(try a.state.evaluated().scalars == b.state.evaluated().scalars)
+    #expect(try a.logDeterminant.evaluated().scalars == b.logDeterminant.evaluated().scalars)
+    let density = FlowDensity(ReversedFlow(planar), base: NormalDistribution<Double>(dimensions: 2))
+    let (points, area) = midpoints(side: 200, span: 16)
+    let mass: [Double] = try exp(density.logDensity(points)).sum().evaluated().scalars
+    #expect(abs(mass[0] * area - 1) < 1e-3)
+  }
+
+  /// The image of images: shape in, shape out, and the exact divergence by columns is the trace.
+  @Test func fieldsOfImagesAreFieldsOfRows() throws {
+    let field = ImageFlowField<Double>(height: 3, width: 4, hidden: [5], key: RandomKey(seed: 1))
+    let y = try D.normal(shape: [2, 12], key: RandomKey(seed: 2)).evaluated(), t = D(0.3)
+    let exact: [Double] = try Divergence(.exact, shape: y.shape)(at: y) { field(t, $0) }.divergence.evaluated()
+      .scalars
+    for row in 0..<2 {
+      let alone = y.sliced(row..<row + 1, axis: 0)
+      let j: [Double] = try jacobian(at: alone) { field(t, $0) }.evaluated().scalars
+      let trace = (0..<12).reduce(0.0) { $0 + j[$1 * 12 + $1] }
+      #expect(abs(trace - exact[row]) < 1e-12)
+    }
   }
 
   @Test(arguments: [2, 5]) func couplingsInvertToRounding(dimensions: Int) throws {
@@ -236,5 +367,45 @@ struct FlowCase: CustomTestStringConvertible, Sendable {
         zip(found, expected).allSatisfy { (a: Double, b: Double) in abs(a - b) < 0.04 },
         "\(found) \(expected)")
     }
+  }
+  @Test(arguments: all.indices) func temperaturesScaleTheSpread(index: Int) throws {
+    let distribution = DistributionTests.all[index], tempered = distribution.tempered(by: 0.5)
+    func spread(_ distribution: any Distribution<Double>) throws -> [Double] {
+      let x = distribution.sample(20_000, key: RandomKey(seed: 7))
+      return try square(x - x.mean(axes: 0)).mean(axes: 0).evaluated().scalars
+    }
+    let before = try spread(distribution), after = try spread(tempered)
+    let modes = (distribution as? GaussianMixture<Double>)?.means.count ?? 1
+    for (a, b) in zip(after, before) {
+      // Modes of a mixture stay where they are: only what is within them shrinks, from 0.16.
+      let expected = modes > 1 ? b - 0.75 * 0.16 : b * 0.25
+      #expect(abs(a - expected) < 0.02)
+    }
+  }
+
+  @Test func bitsOfADimension() {
+    // Uniform over the cube: log2 of the bins. Half the volume: a bit less for the whole.
+    #expect(Estimate(of: [0, 0]).bitsPerDimension(10).mean == 8)
+    let half = Estimate(of: [-Foundation.log(2.0), -Foundation.log(2.0)]).bitsPerDimension(10)
+    #expect(abs(half.mean - 7.9) < 1e-12)
+  }
+}
+
+@Suite struct PlaneEnergyTests {
+  /// The normalisers on the square, found by others.
+  @Test(arguments: zip(PlaneEnergy.allCases, [1.8775, 2.0827, 2.6423, 2.6854]))
+  func normalisersAreThosePublished(energy: PlaneEnergy, published: Double) {
+    #expect(abs(energy.logNormaliser - published) < 1e-4)
+  }
+
+  /// Tensors agree with the plain formulas: the mass on a grid is the normaliser, on the plane too.
+  @Test(arguments: PlaneEnergy.allCases) func densitiesHaveTheirNormalisers(energy: PlaneEnergy) throws {
+    let (inside, cell) = midpoints(side: 400, span: 8)
+    let square: [Double] = try exp(energy.logDensity(inside)).sum().evaluated().scalars
+    #expect(abs(Foundation.log(square[0] * cell) - energy.logNormaliser) < 1e-4)
+    // 4 tanh(x / 4): the tails are long.
+    let (all, area) = midpoints(side: 1200, span: energy.isOnBox ? 60 : 12)
+    let plane: [Double] = try exp(energy.planeLogDensity(all)).sum().evaluated().scalars
+    #expect(abs(Foundation.log(plane[0] * area) - energy.logNormaliser) < 1e-3)
   }
 }

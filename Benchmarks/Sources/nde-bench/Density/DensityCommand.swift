@@ -7,7 +7,10 @@ struct DensityCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "density",
     abstract: "Learns the density of points with a continuous normalizing flow.",
-    subcommands: [DensityTrain.self, DensitySample.self, DensityLogpdf.self],
+    subcommands: [
+      DensityTrain.self, DensitySample.self, DensityLogpdf.self, DensityPlanar.self, DensityTransport.self,
+      DensityImages.self, DensityCost.self,
+    ],
     defaultSubcommand: DensityTrain.self)
 }
 

@@ -116,24 +116,10 @@ struct OdenetVsResnet: ParsableCommand {
   }
 
   private func loadData() throws -> RunData {
-    let environment = ProcessInfo.processInfo.environment
-    let package = FileManager.default.currentDirectoryPath
-    let trainCount = trainImages ?? (full ? 60_000 : 12_800),
-      testCount = testImages ?? (full ? 10_000 : 2_500)
-    if !synthetic, let files = try MNISTFiles.find(option: mnist, environment: environment, package: package)
-    {
-      let data = try MNIST(files: files.contents())
-      return RunData(
-        name: "MNIST", train: data.train.prefix(trainCount), test: data.test.prefix(testCount / 250 * 250))
-    }
-    if !synthetic {
-      say("no MNIST here: give --mnist FOLDER or run `make mnist`; going on with generated digits")
-    }
-    let key = RandomKey(seed: 20_18)
-    return RunData(
-      name: "generated digits (not MNIST)",
-      train: SyntheticDigits.dataset(count: trainCount, key: key.fold(in: 0)),
-      test: SyntheticDigits.dataset(count: testCount / 250 * 250, key: key.fold(in: 1)))
+    let testCount = testImages ?? (full ? 10_000 : 2_500)
+    return try RunData(
+      mnist: mnist, synthetic: synthetic, trainCount: trainImages ?? (full ? 60_000 : 12_800),
+      testCount: testCount / 250 * 250)
   }
 }
 

@@ -3,12 +3,6 @@ import NODECore
 import RunnerSupport
 
 /// The data of a run.
-struct RunData {
-  var name: String
-  var train: ImageDataset
-  var test: ImageDataset
-}
-
 /// Trains one row of the table: epochs over the training images, the test error after each, a checkpoint after each.
 struct TrainingRun<Model: Module> {
   typealias Logits = @Sendable (Model, Tensor<Float>) throws -> Tensor<Float>

@@ -9,6 +9,8 @@ public protocol Distribution<Scalar>: Sendable {
   func logDensity(_ x: Tensor<Scalar>) -> Tensor<Scalar>
   /// Independent samples, [count, dimensions].
   func sample(_ count: Int, key: RandomKey) -> Tensor<Scalar>
+  /// The distribution with its spread multiplied by a positive number.
+  func tempered(by temperature: Double) -> Self
 }
 
 /// Independent normal components of one mean and one standard deviation.
@@ -34,6 +36,11 @@ public struct NormalDistribution<Scalar: FloatingScalar>: Distribution {
 
   public func sample(_ count: Int, key: RandomKey) -> Tensor<Scalar> {
     .normal(shape: [count, dimensions], mean: mean, standardDeviation: standardDeviation, key: key)
+  }
+
+  public func tempered(by temperature: Double) -> NormalDistribution {
+    NormalDistribution(
+      dimensions: dimensions, mean: mean, standardDeviation: standardDeviation * temperature)
   }
 }
 
@@ -97,6 +104,11 @@ public struct GaussianMixture<Scalar: FloatingScalar>: Distribution {
     let modes = (u .>= Tensor(sums, shape: [1, sums.count])).sum(axes: 1).converted(to: Int32.self)
     return centres.gather(at: modes) + noise
   }
+
+  /// Modes stay where they are.
+  public func tempered(by temperature: Double) -> GaussianMixture {
+    GaussianMixture(means: means, standardDeviation: standardDeviation * temperature, weights: weights)
+  }
 }
 
 /// The uniform distribution on a box.
@@ -129,6 +141,12 @@ public struct UniformBox<Scalar: FloatingScalar>: Distribution {
     let width = Tensor<Scalar>(zip(lower, upper).map { Scalar($1 - $0) })
     return Tensor<Scalar>.uniform(shape: [count, dimensions], key: key) * width
       + Tensor<Scalar>(lower.map { Scalar($0) })
+  }
+
+  /// Around the same middle.
+  public func tempered(by temperature: Double) -> UniformBox {
+    let sides = zip(lower, upper).map { (middle: ($0 + $1) / 2, half: ($1 - $0) / 2 * temperature) }
+    return UniformBox(lower: sides.map { $0.middle - $0.half }, upper: sides.map { $0.middle + $0.half })
   }
 }
 

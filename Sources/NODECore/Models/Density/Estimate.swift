@@ -1,3 +1,5 @@
+import Foundation
+
 /// A mean of independent numbers, and how far it may be from the expectation.
 public struct Estimate: Sendable, Hashable, CustomStringConvertible {
   public var mean: Double
@@ -17,9 +19,22 @@ public struct Estimate: Sendable, Hashable, CustomStringConvertible {
   }
 
   public var description: String { "\(mean) ± \(standardError)" }
+
+  /// A mean of -log p in nats, p a density on the unit cube of `dimensions` components that had `bins` values each before noise
+  /// was added, as bits for each component: (nats / dimensions + log bins) / log 2.
+  public func bitsPerDimension(_ dimensions: Int, bins: Int = 256) -> Estimate {
+    require(
+      dimensions > 0 && bins > 0,
+      "Estimate.bitsPerDimension: dimensions and bins must be positive, got \(dimensions) and \(bins)")
+    var bits = self
+    let scale = 1 / (Double(dimensions) * Foundation.log(2.0))
+    bits.mean = mean * scale + Foundation.log2(Double(bins))
+    bits.standardError = standardError * scale
+    return bits
+  }
 }
 
-extension FlowDensity {
+extension FlowDensity where Map: SamplingFlow {
   /// - E log q of the density's own samples, in nats.
   public func entropy(samples count: Int, batch: Int = 1000, key: RandomKey) throws -> Estimate {
     try ownSamples(count, batch, key) { _, logDensity in -logDensity }
@@ -55,7 +70,7 @@ extension FlowDensity {
   }
 }
 
-extension FlowDensity where Map: InvertibleFlow {
+extension FlowDensity where Map: DensityFlow {
   /// The mean of -log q(x) over data [rows, dimensions], in nats.
   public func negativeLogLikelihood(
     of data: Tensor<Scalar>, batch: Int = 1000, key: RandomKey = RandomKey(seed: 0)

@@ -1,17 +1,24 @@
-/// An invertible map of vectors that knows how it changes volumes. A density is what a flow makes of a simple one.
+/// An invertible map of vectors that knows how it changes volumes. A density is what a flow makes of a simple one. Which of its
+/// two directions can be computed is told by `SamplingFlow` and `DensityFlow`; most flows are both.
 public protocol Flow<Scalar>: Module {
   associatedtype Scalar: FloatingScalar
   /// Components of a vector.
   var dimensions: Int { get }
+}
+
+/// A flow that gives samples with their density.
+public protocol SamplingFlow<Scalar>: Flow {
   /// From the base's space to the data's. `key`: of what the map draws (probes of a trace).
   func fromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar>
 }
 
-/// A flow whose way back can be computed: one that gives the density of data.
-public protocol InvertibleFlow<Scalar>: Flow {
+/// A flow that gives the density of data.
+public protocol DensityFlow<Scalar>: Flow {
   /// From the data's space to the base's.
   func toBase(_ x: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar>
 }
+
+public typealias InvertibleFlow = SamplingFlow & DensityFlow
 
 /// Vectors after a flow.
 public struct Transported<Scalar: FloatingScalar>: Sendable {
@@ -23,8 +30,33 @@ public struct Transported<Scalar: FloatingScalar>: Sendable {
   public var penalties: [Tensor<Scalar>] = []
 }
 
+/// A flow with its directions exchanged: one that only gives samples becomes one that only gives densities, which is how
+/// `PlanarFlow` is trained by maximum likelihood.
+public struct ReversedFlow<Map: Flow>: Flow {
+  public var map: Map
+  public var dimensions: Int { map.dimensions }
+
+  public init(_ map: Map) { self.map = map }
+
+  public typealias Scalar = Map.Scalar
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("map", &map) }
+}
+
+extension ReversedFlow: DensityFlow where Map: SamplingFlow {
+  public func toBase(_ x: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
+    try map.fromBase(x, key: key)
+  }
+}
+
+extension ReversedFlow: SamplingFlow where Map: DensityFlow {
+  public func fromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
+    try map.toBase(z, key: key)
+  }
+}
+
 /// Flows one after the other, the first one next to the base.
 public struct FlowChain<Block: Flow>: Flow {
+  public typealias Scalar = Block.Scalar
   public var blocks: [Block]
   public var dimensions: Int { blocks[0].dimensions }
 
@@ -35,15 +67,11 @@ public struct FlowChain<Block: Flow>: Flow {
     self.blocks = blocks
   }
 
-  public func fromBase(_ z: Tensor<Block.Scalar>, key: RandomKey) throws -> Transported<Block.Scalar> {
-    try through(z, zip(blocks, key.split(blocks.count)).map { ($0, $1) }) { try $0.fromBase($1, key: $2) }
-  }
-
-  fileprivate func through(
-    _ start: Tensor<Block.Scalar>, _ blocks: [(Block, RandomKey)],
-    _ map: (Block, Tensor<Block.Scalar>, RandomKey) throws -> Transported<Block.Scalar>
-  ) rethrows -> Transported<Block.Scalar> {
-    var result: Transported<Block.Scalar>?
+  private func through(
+    _ start: Tensor<Scalar>, _ blocks: [(Block, RandomKey)],
+    _ map: (Block, Tensor<Scalar>, RandomKey) throws -> Transported<Scalar>
+  ) rethrows -> Transported<Scalar> {
+    var result: Transported<Scalar>?
     for (block, key) in blocks {
       let next = try map(block, result?.state ?? start, key)
       result = Transported(
@@ -54,15 +82,64 @@ public struct FlowChain<Block: Flow>: Flow {
     return result!
   }
 
+  /// Each block draws the same numbers in both directions.
+  private func keyed(_ key: RandomKey) -> [(Block, RandomKey)] {
+    zip(blocks, key.split(blocks.count)).map { ($0, $1) }
+  }
+
   public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("blocks", &blocks) }
 }
 
-extension FlowChain: InvertibleFlow where Block: InvertibleFlow {
-  public func toBase(_ x: Tensor<Block.Scalar>, key: RandomKey) throws -> Transported<Block.Scalar> {
-    // Each block draws the same numbers in both directions.
-    try through(x, zip(blocks, key.split(blocks.count)).reversed().map { ($0, $1) }) {
-      try $0.toBase($1, key: $2)
-    }
+extension FlowChain: SamplingFlow where Block: SamplingFlow {
+  public func fromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
+    try through(z, keyed(key)) { try $0.fromBase($1, key: $2) }
+  }
+}
+
+extension FlowChain: DensityFlow where Block: DensityFlow {
+  public func toBase(_ x: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
+    try through(x, keyed(key).reversed()) { try $0.toBase($1, key: $2) }
+  }
+}
+
+/// Two flows of different kinds one after the other, `first` next to the base.
+public struct FlowPair<First: Flow, Second: Flow<First.Scalar>>: Flow {
+  public typealias Scalar = First.Scalar
+  public var first: First
+  public var second: Second
+  public var dimensions: Int { first.dimensions }
+
+  public init(_ first: First, _ second: Second) {
+    require(
+      first.dimensions == second.dimensions,
+      "FlowPair: flows of \(first.dimensions) and \(second.dimensions) dimensions")
+    self.first = first
+    self.second = second
+  }
+
+  fileprivate func joined(_ a: Transported<Scalar>, _ b: Transported<Scalar>) -> Transported<Scalar> {
+    Transported(
+      state: b.state, logDeterminant: a.logDeterminant + b.logDeterminant,
+      penalties: a.penalties + b.penalties)
+  }
+
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) {
+    visit("first", &first)
+    visit("second", &second)
+  }
+}
+
+extension FlowPair: SamplingFlow where First: SamplingFlow, Second: SamplingFlow {
+  public func fromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
+    let keys = key.split(2), middle = try first.fromBase(z, key: keys[0])
+    return joined(middle, try second.fromBase(middle.state, key: keys[1]))
+  }
+}
+
+extension FlowPair: DensityFlow where First: DensityFlow, Second: DensityFlow {
+  public func toBase(_ x: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
+    let keys = key.split(2), middle = try second.toBase(x, key: keys[1])
+    return joined(middle, try first.toBase(middle.state, key: keys[0]))
   }
 }
 
@@ -81,6 +158,18 @@ public struct FlowDensity<Map: Flow, Base: Distribution<Map.Scalar>>: Module {
     self.base = base
   }
 
+  /// The density with the base's spread multiplied by `temperature`: below 1, samples are nearer to the likely ones.
+  public func tempered(by temperature: Double) -> FlowDensity {
+    requireSetting("FlowDensity.tempered", "the temperature", temperature, .positive)
+    var copy = self
+    copy.base = base.tempered(by: temperature)
+    return copy
+  }
+
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("flow", &flow) }
+}
+
+extension FlowDensity where Map: SamplingFlow {
   /// Samples [count, dimensions] with their log-density, [count], in nats.
   public func sampleWithLogDensity(_ count: Int, key: RandomKey) throws -> (
     samples: Tensor<Scalar>, logDensity: Tensor<Scalar>
@@ -96,11 +185,9 @@ public struct FlowDensity<Map: Flow, Base: Distribution<Map.Scalar>>: Module {
   public func sample(_ count: Int, key: RandomKey) throws -> Tensor<Scalar> {
     try sampleWithLogDensity(count, key: key).samples
   }
-
-  public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("flow", &flow) }
 }
 
-extension FlowDensity where Map: InvertibleFlow {
+extension FlowDensity where Map: DensityFlow {
   /// [rows, dimensions] -> [rows], in nats.
   public func logDensity(_ x: Tensor<Scalar>, key: RandomKey = RandomKey(seed: 0)) throws -> Tensor<Scalar> {
     try logDensityAndPenalties(x, key: key).logDensity

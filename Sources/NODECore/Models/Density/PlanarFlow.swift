@@ -1,7 +1,7 @@
 /// Layers z + u tanh(w . z + b) one after the other (Rezende and Mohamed 2015, "Variational inference with normalizing
 /// flows", equations 10 to 13): a discrete flow whose inverse has no formula, so it gives samples with their density, not
-/// the density of data. The flow that `PlanarField` is the continuous limit of.
-public struct PlanarFlow<Scalar: FloatingScalar>: Flow {
+/// the density of data (turned around by `ReversedFlow`, it is the other way). The flow that `PlanarField` is the continuous limit of.
+public struct PlanarFlow<Scalar: FloatingScalar>: SamplingFlow {
   public let dimensions: Int
   /// [layers, dimensions] each, and [layers].
   public var directions: Tensor<Scalar>, normals: Tensor<Scalar>, biases: Tensor<Scalar>

@@ -1,0 +1,158 @@
+import Foundation
+import NODECore
+import RunnerSupport
+import Testing
+
+@testable import nde_bench
+
+@Suite struct DensityTests {
+  private func withFolder<R>(_ body: (String) throws -> R) throws -> R {
+    let folder = FileManager.default.temporaryDirectory.path + "/density-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try makeFolder(folder)
+    return try body(folder)
+  }
+
+  private func sentence(_ body: () throws -> Void) -> String? {
+    do {
+      try body()
+      return nil
+    } catch { return "\(error)" }
+  }
+
+  private static let rows = (0..<20).map { "\($0),\($0 * $0 % 7)\n" }.joined()
+
+  @Test(arguments: [
+    ("x,y\n1,2\n3,\n", "line 3, y: the cell is empty"),
+    ("x,y\n1,2\n3,nan\n", "line 3, y: the cell is \"nan\", not a finite number"),
+    ("x,y\n1,2\n3\n", "line 3: 1 cells, the first line has 2"),
+    ("1\n2\n3\n", "has 1 column(s) of numbers, needs at least 2"),
+    ("", "has 0 column(s) of numbers, needs at least 2"),
+    ("x,y\n1,2\n", "has 1 rows of numbers, needs at least 10"),
+    (String(repeating: "1,2\n", count: 12), "column 1 is 1.0 in every row; a constant has no density"),
+  ])
+  func badTablesAreOneSentence(text: String, ending: String) throws {
+    try withFolder { folder in
+      try writeAtomically(text, to: folder + "/a.csv")
+      let found = sentence { _ = try DensityTable(csv: folder + "/a.csv") }
+      #expect(found?.hasSuffix(ending) == true && found?.hasPrefix(folder) == true, "\(found ?? "nothing")")
+    }
+    #expect(sentence { _ = try DensityTable(csv: "/nowhere.csv") } == "/nowhere.csv cannot be read as text")
+  }
+
+  @Test func tablesKeepNamesAndStandardise() throws {
+    try withFolder { folder in
+      try writeAtomically("a b, c\r\n" + Self.rows, to: folder + "/a.csv")
+      let table = try DensityTable(csv: folder + "/a.csv")
+      #expect(table.columns == ["a b", "c"] && table.rows == 20)
+      #expect(abs(table.scaling.means[0] - 9.5) < 1e-12)
+      #expect(abs(table.scaling.deviations[0] - 33.25.squareRoot()) < 1e-12)
+      let (train, test) = table.split()
+      #expect(train.count == 36 && test == [9, 4, 19, 4])
+    }
+  }
+
+  @Test(arguments: DensityMethod.allCases) func aModelIsTrainedWrittenAndRead(method: DensityMethod) throws {
+    try withFolder { folder in
+      try writeAtomically("a,b\n" + Self.rows, to: folder + "/a.csv")
+      var train = try DensityTrain.parse([
+        "--data", "csv", folder + "/a.csv", "--method", method.rawValue, "--iterations", "3", "--batch", "8",
+        "--hidden", "8", "--units", "4", "--out", folder,
+      ])
+      try train.run()
+      for name in ["model.safetensors", "report.json", "density.png", "density.svg", "loss.svg"] {
+        #expect(FileManager.default.fileExists(atPath: folder + "/" + name), "\(name)")
+      }
+      let model = try DensityModel(contentsOf: folder + "/model.safetensors")
+      #expect(model.settings.columns == ["a", "b"])
+      var sample = try DensitySample.parse([
+        "--model", folder + "/model.safetensors", "--count", "50", "--out", folder + "/s.csv",
+      ])
+      try sample.run()
+      let samples = try DensityTable(csv: folder + "/s.csv", isForTraining: false)
+      #expect(samples.columns == ["a", "b"] && samples.rows == 50)
+      try writeAtomically("1,2,3\n", to: folder + "/three.csv")
+      var logpdf = try DensityLogpdf.parse([
+        "--model", folder + "/model.safetensors", folder + "/three.csv",
+      ])
+      let other = sentence { try logpdf.run() }
+      #expect(other?.hasSuffix("has 3 columns, the model is of 2") == true)
+    }
+  }
+
+  @Test func foreignModelFilesAreOneSentence() throws {
+    try withFolder { folder in
+      let path = folder + "/m.safetensors"
+      let settings = DensitySettings(
+        method: .ffjord, data: "moons", columns: ["x", "y"], means: [0, 0], deviations: [1, 1], hidden: [4],
+        units: 1)
+      // A weight too few.
+      let count = settings.density(Double.self).parameterCount
+      try DensityModel(settings: settings, parameters: Array(repeating: 0.1, count: count - 1)).write(to: path)
+      #expect(
+        sentence { _ = try DensityModel(contentsOf: path) }
+          == "\(path) has \(count - 1) parameters, its settings need \(count)")
+      try Safetensors(arrays: [NamedArray("a", Tensor<Float>([1]))], metadata: [:]).write(to: path)
+      #expect(
+        sentence { _ = try DensityModel(contentsOf: path) } == "\(path) is not a model of nde-bench density")
+      var wide = settings
+      wide.hidden = [4, 1 << 40]
+      try DensityModel(settings: wide, parameters: [1]).write(to: path)
+      #expect(sentence { _ = try DensityModel(contentsOf: path) }?.hasPrefix(path) == true)
+    }
+  }
+
+  @Test func densitiesAreOfTheDataAsTheyAre() throws {
+    // A flow that does nothing: the normal distribution with the columns' means and deviations.
+    let settings = DensitySettings(
+      method: .ffjord, data: "t", columns: ["x", "y"], means: [3, -1], deviations: [2, 0.5], hidden: [4],
+      units: 1)
+    var parameters = [Float](repeating: 0, count: settings.density(Double.self).parameterCount)
+    parameters[parameters.count - 1] = 1  // the root of the end time
+    let model = DensityModel(settings: settings, parameters: parameters)
+    let x = Tensor(settings.standardised([3, -1]), shape: [1, 2])
+    let found = try model.density.logDensity(x).evaluated().scalars[0] - settings.logVolume
+    #expect(abs(found + Foundation.log(2 * Double.pi)) < 1e-6)
+    #expect(settings.original(settings.standardised([5, 7])) == [5, 7])
+  }
+
+  @Test func impossibleOptionsAreOneSentence() {
+    func message(_ arguments: [String]) -> String? {
+      do {
+        _ = try NDEBench.parseAsRoot(arguments)
+        return nil
+      } catch { return NDEBench.message(for: error) }
+    }
+    #expect(message(["density", "--data", "stars"])?.hasPrefix("--data is one of circles") == true)
+    #expect(message(["density", "--data", "csv"]) == "--data csv needs the name of a file")
+    #expect(message(["density", "--learning-rate", "nan"])?.hasPrefix("--learning-rate must be") == true)
+    #expect(message(["density", "planar", "u5"]) == "u5 is neither u1, u2, u3, u4 nor data of known entropy")
+    #expect(message(["density", "transport", "--from", "a"])?.hasPrefix("a is none of circles") == true)
+    #expect(message(["density", "images", "--hidden", "0"])?.hasPrefix("--hidden must name channels") == true)
+  }
+
+  @Test func smallComparisonsRun() throws {
+    try withFolder { folder in
+      var planar = try DensityPlanar.parse([
+        "u1", "u3", "moons", "--sizes", "2", "--cut", "5000", "--samples", "200", "--batch", "16", "--out", folder,
+      ])
+      try planar.run()
+      let table = try String(contentsOfFile: folder + "/planar.md", encoding: .utf8)
+      #expect(table.split(separator: "\n").count == 5)
+      var transport = try DensityTransport.parse([
+        "--iterations", "3", "--batch", "8", "--hidden", "8", "--points", "20", "--seconds", "1", "--out", folder,
+      ])
+      try transport.run()
+      var images = try DensityImages.parse([
+        "--train-images", "400", "--test-images", "4", "--iterations", "2", "--batch", "4", "--hidden", "2",
+        "--tolerance", "1e-2", "--out", folder,
+      ])
+      try images.run()
+      for name in ["transport.json", "images.json", "samples.png"] {
+        #expect(FileManager.default.fileExists(atPath: folder + "/" + name), "\(name)")
+      }
+      var cost = try DensityCost.parse(["--dimensions", "8", "--rows", "4"])
+      try cost.run()
+    }
+  }
+}

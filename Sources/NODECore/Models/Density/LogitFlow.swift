@@ -1,0 +1,39 @@
+import Foundation
+
+/// Data in the unit cube, as pixels with noise are, to the whole space: z = logit(margin + (1 - 2 margin) x) (Dinh et al. 2017,
+/// section 4.1). No parameters.
+public struct LogitFlow<Scalar: FloatingScalar>: InvertibleFlow {
+  public let dimensions: Int
+  /// What keeps 0 and 1 from becoming infinite.
+  public let margin: Double
+
+  /// - Parameter margin: in (0, 1/2).
+  public init(_ dimensions: Int, margin: Double = 0.05) {
+    require(dimensions > 0, "LogitFlow: dimensions must be positive, got \(dimensions)")
+    require(margin > 0 && margin < 0.5, "LogitFlow: the margin is in (0, 1/2), got \(margin)")
+    self.dimensions = dimensions
+    self.margin = margin
+  }
+
+  public func toBase(_ x: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
+    requireVectors("LogitFlow", x, dimensions)
+    let share = x * (1 - 2 * margin) + margin
+    let (a, b) = (log(share), log1p(-share))
+    // dz/dx = (1 - 2 margin) / (share (1 - share))
+    return Transported(
+      state: a - b, logDeterminant: (a + b).sum(axes: 1) * -1 + Double(dimensions) * slope)
+  }
+
+  public func fromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
+    requireVectors("LogitFlow", z, dimensions)
+    let state = (sigmoid(z) - margin) * (1 / (1 - 2 * margin))
+    // log share = -softplus(-z), log (1 - share) = -softplus(z)
+    let logarithms = softplus(z) + softplus(-z)
+    return Transported(
+      state: state, logDeterminant: logarithms.sum(axes: 1) * -1 - Double(dimensions) * slope)
+  }
+
+  private var slope: Double { Foundation.log(1 - 2 * margin) }
+
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) {}
+}
