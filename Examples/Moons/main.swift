@@ -6,7 +6,10 @@ let flow = ContinuousFlow(field, dimensions: 2)
 let density = FlowDensity(flow, base: NormalDistribution(dimensions: 2))
 
 var trainer = Trainer(density, optimizer: .adam(learningRate: 5e-3)) {
-  (density: FlowDensity<ContinuousFlow<ConcatSquashField<Float>>, NormalDistribution<Float>>, x: Tensor<Float>)
+  (
+    density: FlowDensity<ContinuousFlow<ConcatSquashField<Float>>, NormalDistribution<Float>>,
+    x: Tensor<Float>
+  )
   in
   -(try density.logDensity(x)).mean()
 }

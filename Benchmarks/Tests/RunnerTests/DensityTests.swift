@@ -88,7 +88,8 @@ import Testing
         units: 1)
       // A weight too few.
       let count = settings.density(Double.self).parameterCount
-      try DensityModel(settings: settings, parameters: Array(repeating: 0.1, count: count - 1)).write(to: path)
+      try DensityModel(settings: settings, parameters: Array(repeating: 0.1, count: count - 1)).write(
+        to: path)
       #expect(
         sentence { _ = try DensityModel(contentsOf: path) }
           == "\(path) has \(count - 1) parameters, its settings need \(count)")
@@ -128,19 +129,22 @@ import Testing
     #expect(message(["density", "--learning-rate", "nan"])?.hasPrefix("--learning-rate must be") == true)
     #expect(message(["density", "planar", "u5"]) == "u5 is neither u1, u2, u3, u4 nor data of known entropy")
     #expect(message(["density", "transport", "--from", "a"])?.hasPrefix("a is none of circles") == true)
-    #expect(message(["density", "images", "--hidden", "0"])?.hasPrefix("--hidden must name channels") == true)
+    #expect(
+      message(["density", "images", "--hidden", "0"])?.hasPrefix("--hidden must name channels") == true)
   }
 
   @Test func smallComparisonsRun() throws {
     try withFolder { folder in
       var planar = try DensityPlanar.parse([
-        "u1", "u3", "moons", "--sizes", "2", "--cut", "5000", "--samples", "200", "--batch", "16", "--out", folder,
+        "u1", "u3", "moons", "--sizes", "2", "--cut", "5000", "--samples", "200", "--batch", "16", "--out",
+        folder,
       ])
       try planar.run()
       let table = try String(contentsOfFile: folder + "/planar.md", encoding: .utf8)
       #expect(table.split(separator: "\n").count == 5)
       var transport = try DensityTransport.parse([
-        "--iterations", "3", "--batch", "8", "--hidden", "8", "--points", "20", "--seconds", "1", "--out", folder,
+        "--iterations", "3", "--batch", "8", "--hidden", "8", "--points", "20", "--seconds", "1", "--out",
+        folder,
       ])
       try transport.run()
       var images = try DensityImages.parse([

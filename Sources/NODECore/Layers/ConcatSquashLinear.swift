@@ -29,7 +29,8 @@ public struct ConcatSquashLinear<Scalar: FloatingScalar>: Module {
     let conditions = gate.weight.shape[0]
     require(
       t.count == 1 && conditions == 1 || x.rank == 2 && t.shape == [x.shape[0], conditions],
-      "ConcatSquashLinear: needs \(conditions) condition(s) for all rows or for each, got \(t.shape) for \(x.shape)")
+      "ConcatSquashLinear: needs \(conditions) condition(s) for all rows or for each, got \(t.shape) for \(x.shape)"
+    )
     let time = t.count == 1 ? t.reshaped(to: [1]) : t
     return linear(x) * sigmoid(gate(time)) + shift(time)
   }

@@ -43,7 +43,8 @@ struct DensityImages: ParsableCommand {
       throw ValidationError("--hidden must name channels in 1...1024, got \(hidden)")
     }
     guard learningRate > 0, learningRate.isFinite, tolerance > 0, tolerance < 1 else {
-      throw ValidationError("--learning-rate and --tolerance must be positive, got \(learningRate), \(tolerance)")
+      throw ValidationError(
+        "--learning-rate and --tolerance must be positive, got \(learningRate), \(tolerance)")
     }
   }
 
@@ -96,7 +97,8 @@ struct DensityImages: ParsableCommand {
     let bits = try exact.negativeLogLikelihood(of: testRows, batch: 10).bitsPerDimension(Self.pixels)
     let normal = try Self.normalBits(try Self.noisy(trainLevels, keys[3]), testRows)
     let line = String(
-      format: "%@ 14 x 14: %.4f ± %.4f bits/dim of %d test images after %d steps in %.0f s; normal distribution %.4f ± %.4f",
+      format:
+        "%@ 14 x 14: %.4f ± %.4f bits/dim of %d test images after %d steps in %.0f s; normal distribution %.4f ± %.4f",
       data.name, bits.mean, bits.standardError, bits.count, steps, seconds, normal.mean, normal.standardError)
     say(line)
     let report: [String: Any] = [

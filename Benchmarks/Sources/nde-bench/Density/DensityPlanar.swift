@@ -30,7 +30,9 @@ struct DensityPlanar: ParsableCommand {
     case data(PlaneDataset)
 
     init?(_ name: String) {
-      if let energy = PlaneEnergy(rawValue: name) { self = .energy(energy) } else if let data = PlaneDataset(
+      if let energy = PlaneEnergy(rawValue: name) {
+        self = .energy(energy)
+      } else if let data = PlaneDataset(
         rawValue: name), data.entropy != nil
       {
         self = .data(data)
@@ -88,7 +90,8 @@ struct DensityPlanar: ParsableCommand {
 
   /// Fits a flow in Float and tells what its twin in Double is worth.
   private func row<F: SamplingFlow, E: SamplingFlow>(
-    _ name: String, _ kind: String, _ size: Int, _ steps: Int, _ flow: F, _ twin: E, _ optimizer: some Optimizer
+    _ name: String, _ kind: String, _ size: Int, _ steps: Int, _ flow: F, _ twin: E,
+    _ optimizer: some Optimizer
   ) throws -> Row where F.Scalar == Float, E.Scalar == Double {
     let start = monotonicSeconds(), keys = RandomKey(seed: seed).split(3)
     let parameters: [Float], report: (Tensor<Double>) throws -> Estimate
@@ -156,7 +159,10 @@ struct DensityPlanar: ParsableCommand {
   private func table(_ rows: [Row]) -> TextTable {
     var table = TextTable(["target", "M = K", "planar CNF", "steps", "s", "planar NF", "steps", "s"])
     for row in rows where row.flow == "planar CNF" {
-      guard let other = rows.first(where: { $0.target == row.target && $0.size == row.size && $0.flow != row.flow })
+      guard
+        let other = rows.first(where: {
+          $0.target == row.target && $0.size == row.size && $0.flow != row.flow
+        })
       else { continue }
       func cells(_ row: Row) -> [String] {
         [
@@ -172,7 +178,8 @@ struct DensityPlanar: ParsableCommand {
   private func write(_ rows: [Row]) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    try writeAtomically(String(decoding: try encoder.encode(rows), as: UTF8.self) + "\n", to: out + "/planar.json")
+    try writeAtomically(
+      String(decoding: try encoder.encode(rows), as: UTF8.self) + "\n", to: out + "/planar.json")
     try writeAtomically(table(rows).markdown + "\n", to: out + "/planar.md")
   }
 }

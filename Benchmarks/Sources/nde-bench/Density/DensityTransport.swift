@@ -76,7 +76,9 @@ struct DensityTransport: ParsableCommand {
     let source = PlaneDataset(rawValue: from)!, target = PlaneDataset(rawValue: to)!
     let keys = RandomKey(seed: seed).split(4)
     var distances: [Distance] = [], races: [Race] = []
-    var table = TextTable(["coupling", "W2 to true samples", "of two true samples", "times", "evaluations", "s"])
+    var table = TextTable([
+      "coupling", "W2 to true samples", "of two true samples", "times", "evaluations", "s",
+    ])
     for coupling in [FlowCoupling.independent, .optimalTransport, .sinkhorn(regularisation: 0.05)] {
       var trainer = trainer(coupling, iterations)
       let start = monotonicSeconds()
@@ -100,7 +102,8 @@ struct DensityTransport: ParsableCommand {
           try wasserstein2(target.sample(points, key: parts[2]) as Tensor<Double>, truth))
       }
       let evaluations = try odeint(
-        from: source.sample(points, key: keys[3]) as Tensor<Double>, at: Tensor([1, 0]), rtol: 1e-5, atol: 1e-5
+        from: source.sample(points, key: keys[3]) as Tensor<Double>, at: Tensor([1, 0]), rtol: 1e-5,
+        atol: 1e-5
       ) { learned.field($0, $1) }.statistics.evaluations
       let row = Distance(
         coupling: "\(coupling)", distance: median(found), floor: median(floor), seconds: seconds,
@@ -144,7 +147,8 @@ struct DensityTransport: ParsableCommand {
       guard index % 20 == 0 else { continue }
       let elapsed = monotonicSeconds() - start
       progress.update(
-        label, fraction: min(1, Double(index) / Double(iterations)), detail: String(format: "loss %.4f", loss),
+        label, fraction: min(1, Double(index) / Double(iterations)),
+        detail: String(format: "loss %.4f", loss),
         secondsLeft: elapsed / Double(index) * Double(max(0, iterations - index)))
     }
     progress.clear()
@@ -184,11 +188,16 @@ struct DensityTransport: ParsableCommand {
     case .ffjord, .planar:
       var trainer = Trainer(
         FlowDensity(flow(Float.self), base: base), optimizer: optimizer, maximumGradientNorm: 10, key: keys[0]
-      ) { (density: FlowDensity<ContinuousFlow<Field<Float>>, NormalDistribution<Float>>, x: Tensor<Float>, key: RandomKey) in
+      ) {
+        (
+          density: FlowDensity<ContinuousFlow<Field<Float>>, NormalDistribution<Float>>, x: Tensor<Float>,
+          key: RandomKey
+        ) in
         Objective(loss: -(try density.logDensity(x, key: key)).mean())
       }
       try loop("maximum likelihood", until: { _ in monotonicSeconds() < end }) { step in
-        let loss = try trainer.step((target.sample(batch, key: keys[1].fold(in: step)) as Tensor<Float>).evaluated())
+        let loss = try trainer.step(
+          (target.sample(batch, key: keys[1].fold(in: step)) as Tensor<Float>).evaluated())
         steps = step + 1
         if step % 10 == 9 { average(trainer.model.parameterVector(Float.self).scalars) }
         return loss
