@@ -23,6 +23,6 @@ for step in 0..<400 {
 var learned = trainer.model
 learned.flow = learned.flow.evaluating(tolerance: 1e-5)
 let nll = try learned.negativeLogLikelihood(of: PlaneDataset.moons.sample(2000, key: keys[400]))
-let entropy = PlaneDataset.moons.entropy!.value
+let entropy = PlaneDataset.moons.entropy!
 print("test: \(nll.mean - entropy) nats above the entropy, standard error \(nll.standardError)")
 print("five samples:", try learned.sample(5, key: keys[401]).evaluated())

@@ -55,7 +55,7 @@ import Testing
   @Test(arguments: DensityMethod.allCases) func aModelIsTrainedWrittenAndRead(method: DensityMethod) throws {
     try withFolder { folder in
       try writeAtomically("a,b\n" + Self.rows, to: folder + "/a.csv")
-      var train = try DensityTrain.parse([
+      let train = try DensityTrain.parse([
         "--data", "csv", folder + "/a.csv", "--method", method.rawValue, "--iterations", "3", "--batch", "8",
         "--hidden", "8", "--units", "4", "--out", folder,
       ])
@@ -65,14 +65,14 @@ import Testing
       }
       let model = try DensityModel(contentsOf: folder + "/model.safetensors")
       #expect(model.settings.columns == ["a", "b"])
-      var sample = try DensitySample.parse([
+      let sample = try DensitySample.parse([
         "--model", folder + "/model.safetensors", "--count", "50", "--out", folder + "/s.csv",
       ])
       try sample.run()
       let samples = try DensityTable(csv: folder + "/s.csv", isForTraining: false)
       #expect(samples.columns == ["a", "b"] && samples.rows == 50)
       try writeAtomically("1,2,3\n", to: folder + "/three.csv")
-      var logpdf = try DensityLogpdf.parse([
+      let logpdf = try DensityLogpdf.parse([
         "--model", folder + "/model.safetensors", folder + "/three.csv",
       ])
       let other = sentence { try logpdf.run() }
@@ -135,19 +135,19 @@ import Testing
 
   @Test func smallComparisonsRun() throws {
     try withFolder { folder in
-      var planar = try DensityPlanar.parse([
+      let planar = try DensityPlanar.parse([
         "u1", "u3", "moons", "--sizes", "2", "--cut", "5000", "--samples", "200", "--batch", "16", "--out",
         folder,
       ])
       try planar.run()
       let table = try String(contentsOfFile: folder + "/planar.md", encoding: .utf8)
       #expect(table.split(separator: "\n").count == 5)
-      var transport = try DensityTransport.parse([
+      let transport = try DensityTransport.parse([
         "--iterations", "3", "--batch", "8", "--hidden", "8", "--points", "20", "--seconds", "1", "--out",
         folder,
       ])
       try transport.run()
-      var images = try DensityImages.parse([
+      let images = try DensityImages.parse([
         "--train-images", "400", "--test-images", "4", "--iterations", "2", "--batch", "4", "--hidden", "2",
         "--tolerance", "1e-2", "--out", folder,
       ])
@@ -155,7 +155,7 @@ import Testing
       for name in ["transport.json", "images.json", "samples.png"] {
         #expect(FileManager.default.fileExists(atPath: folder + "/" + name), "\(name)")
       }
-      var cost = try DensityCost.parse(["--dimensions", "8", "--rows", "4"])
+      let cost = try DensityCost.parse(["--dimensions", "8", "--rows", "4"])
       try cost.run()
     }
   }

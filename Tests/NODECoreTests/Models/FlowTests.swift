@@ -337,6 +337,40 @@ struct FlowCase: CustomTestStringConvertible, Sendable {
     }
   }
 
+  /// The entropies again, from the formulas: normal noise around points of curves, integrated on a grid.
+  @Test(arguments: [PlaneDataset.circles, .moons, .eightGaussians])
+  func entropiesAreIntegrals(data: PlaneDataset) throws {
+    let count = data == .eightGaussians ? 8 : 240
+    func curve(_ range: Double, _ point: (Double, Double) -> (Double, Double)) -> [[Double]] {
+      let half = data == .eightGaussians ? count : count / 2, shift = data == .eightGaussians ? 0 : 0.5
+      return (0..<half).map { index in
+        let angle = (Double(index) + shift) / Double(half) * range
+        let (x, y) = point(Foundation.cos(angle), Foundation.sin(angle))
+        return [x, y]
+      }
+    }
+    let circle = 2 * Double.pi
+    let (centres, deviation): ([[Double]], Double) =
+      switch data {
+      case .circles: (curve(circle) { (3 * $0, 3 * $1) } + curve(circle) { (1.5 * $0, 1.5 * $1) }, 0.24)
+      case .moons:
+        (curve(.pi) { (2 * $0 - 1, 2 * $1 - 0.2) } + curve(.pi) { (1 - 2 * $0, 0.8 - 2 * $1) }, 0.2)
+      default: (curve(circle) { (4 * $0 / 1.414, 4 * $1 / 1.414) }, 0.5 / 1.414)
+      }
+    let density = GaussianMixture<Double>(means: centres, standardDeviation: deviation)
+    let (points, area) = midpoints(side: 120, span: 11)
+    var found = 0.0
+    for row in stride(from: 0, to: points.shape[0], by: 1200) {
+      let logs = density.logDensity(points.sliced(row..<row + 1200, axis: 0))
+      found -= try (exp(logs) * logs).sum().evaluated().scalars[0] * area
+    }
+    #expect(abs(found - data.entropy!) < 2e-6)
+    // Samples are of that density: their mean log-likelihood is minus the entropy.
+    let samples: D = data.sample(4000, key: RandomKey(seed: 8))
+    let estimate = Estimate(of: try density.logDensity(samples).evaluated().scalars.map { -$0 })
+    #expect(abs(estimate.mean - data.entropy!) < 4 * estimate.standardError)
+  }
+
   @Test(arguments: PlaneDataset.allCases) func samplesFollowTheKey(data: PlaneDataset) throws {
     let a: Tensor<Float> = data.sample(1000, key: RandomKey(seed: 1))
     let b: Tensor<Float> = data.sample(1000, key: RandomKey(seed: 1))

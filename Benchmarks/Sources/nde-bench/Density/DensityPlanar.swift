@@ -117,7 +117,7 @@ struct DensityPlanar: ParsableCommand {
         let density = FlowDensity(ReversedFlow(twin), base: NormalDistribution<Double>(dimensions: 2))
           .replacingParameters(with: parameters)
         var estimate = try density.negativeLogLikelihood(of: data.sample(samples, key: keys[2]))
-        estimate.mean -= data.entropy!.value
+        estimate.mean -= data.entropy!
         return estimate
       }
     }

@@ -9,7 +9,8 @@ struct DensityReport {
   var iterations: Int, batch: Int
   var seconds: Double
   var nll: Estimate
-  var entropy: (value: Double, error: Double)?
+  /// Of the data, where it is known.
+  var entropy: Double?
   var losses: [(step: Int, loss: Double)]
 
   var line: String {
@@ -17,8 +18,7 @@ struct DensityReport {
       "\(settings.data), \(settings.method.rawValue): test NLL \(String(format: "%.4f ± %.4f", nll.mean, nll.standardError)) nats "
       + "of \(nll.count) points"
     if let entropy {
-      text += String(
-        format: ", entropy %.4f ± %.3f, excess %.4f", entropy.value, entropy.error, nll.mean - entropy.value)
+      text += String(format: ", entropy %.4f, excess %.4f", entropy, nll.mean - entropy)
     }
     return text + String(format: "; %d steps in %.0f s", iterations, seconds)
   }
@@ -29,7 +29,7 @@ struct DensityReport {
       "batch": batch, "seconds": seconds, "testPoints": nll.count, "nll": nll.mean,
       "standardError": nll.standardError, "losses": losses.map { [Double($0.step), $0.loss] },
     ]
-    if let entropy { object["entropy"] = entropy.value }
+    if let entropy { object["entropy"] = entropy }
     let json = try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys])
     try writeAtomically(String(decoding: json, as: UTF8.self) + "\n", to: folder + "/report.json")
     let plot = SVGPlot(

@@ -4,7 +4,7 @@ import NODECore
 /// Points to learn from and to test on, standardised.
 struct DensitySource {
   let settings: DensitySettings
-  let entropy: (value: Double, error: Double)?
+  let entropy: Double?
   /// A training batch.
   let draw: (Int, RandomKey) throws -> Tensor<Float>
   /// Points that are not trained on: as many as asked for, or as there are.

@@ -33,6 +33,9 @@ struct DensityTransport: ParsableCommand {
           "\(name) is none of \(PlaneDataset.allCases.map(\.rawValue).joined(separator: ", "))")
       }
     }
+    guard seconds == 0 || PlaneDataset(rawValue: to)?.entropy != nil else {
+      throw ValidationError("the entropy of \(to) is not known: --seconds 0")
+    }
     try requireOption("--iterations", iterations, in: 1...10_000_000)
     try requireOption("--batch", batch, in: 2...4096)
     try requireOption("--points", points, in: 10...5000)
@@ -206,7 +209,7 @@ struct DensityTransport: ParsableCommand {
     let density = FlowDensity(flow(Double.self).evaluating(), base: NormalDistribution<Double>(dimensions: 2))
       .replacingParameters(with: Tensor(sum.map { $0 / Double(max(1, count)) }))
     var estimate = try density.negativeLogLikelihood(of: test)
-    estimate.mean -= target.entropy?.value ?? 0
+    estimate.mean -= target.entropy!
     return Race(
       method: method == .matching ? "flow matching, exact assignment" : "maximum likelihood", steps: steps,
       excess: estimate.mean, standardError: estimate.standardError)
