@@ -82,7 +82,7 @@ struct DensityTransport: ParsableCommand {
     var table = TextTable([
       "coupling", "W2 to true samples", "of two true samples", "times", "evaluations", "s",
     ])
-    for coupling in [FlowCoupling.independent, .optimalTransport, .sinkhorn(regularisation: 0.05)] {
+    for coupling in [FlowCoupling.independent, .optimalTransport, .sinkhorn(regularisation: 0.2)] {
       var trainer = trainer(coupling, iterations)
       let start = monotonicSeconds()
       try loop("\(coupling)", until: { $0 < iterations }) { step in

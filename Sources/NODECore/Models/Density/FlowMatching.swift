@@ -24,7 +24,7 @@ public enum FlowCoupling: Sendable, Hashable {
     }
     // Draws do not show more digits of the plan.
     let plan = sinkhornPlan(
-      cost, rows: n, columns: n, regularisation: regularisation, tolerance: 1e-3, iterations: 1000
+      cost, rows: n, columns: n, regularisation: regularisation, tolerance: 1e-2, iterations: 1000
     ).weights
     let uniform: [Double] = try Tensor<Double>.uniform(shape: [n], key: key).evaluated().scalars
     return (0..<n).map { row in

@@ -76,7 +76,7 @@ public struct TransportPlan: Sendable {
 }
 
 /// The transport plan between two uniform distributions that minimises cost minus `regularisation` times entropy (Cuturi
-/// 2013), by Sinkhorn's iterations on logarithms. Its rows tend to sums 1 / rows, its columns have sums 1 / columns.
+/// 2013), by Sinkhorn's iterations. Its rows tend to sums 1 / rows, its columns have sums 1 / columns.
 ///
 /// Ends when `rowError` is at most `tolerance`, or after `iterations`: the smaller the regularisation is beside the costs, the
 /// more it takes.
@@ -91,36 +91,95 @@ public func sinkhornPlan(
   requireSetting("sinkhornPlan", "the regularisation", regularisation, .positive)
   requireSetting("sinkhornPlan", "the tolerance", tolerance, .positive)
   require(iterations > 0, "sinkhornPlan: iterations must be positive, got \(iterations)")
-  let logarithms = cost.map { -$0 / regularisation }
-  var u = [Double](repeating: 0, count: rows), v = [Double](repeating: 0, count: columns)
-  /// log(sum(exp(x))) of `count` numbers.
-  func logSum(_ count: Int, _ x: (Int) -> Double) -> Double {
-    var largest = -Double.infinity
-    for i in 0..<count { largest = max(largest, x(i)) }
-    var sum = 0.0
-    for i in 0..<count { sum += Foundation.exp(x(i) - largest) }
-    return largest + Foundation.log(sum)
+  var plan = SinkhornIteration(cost.map { -$0 / regularisation }, rows: rows, columns: columns)
+  var done = 1
+  plan.scaleColumns()
+  while plan.rowError > tolerance, done < iterations {
+    plan.scaleRows()
+    plan.scaleColumns()
+    done += 1
   }
-  /// Minus the row's factor that makes its sum right.
-  func rowSum(_ i: Int) -> Double {
-    logSum(columns) { logarithms[i * columns + $0] + v[$0] } + Foundation.log(Double(rows))
-  }
-  for i in 0..<rows { u[i] = -rowSum(i) }
-  for iteration in 1... {
-    for j in 0..<columns {
-      v[j] = -logSum(rows) { logarithms[$0 * columns + j] + u[$0] } - Foundation.log(Double(columns))
+  return TransportPlan(weights: plan.weights, rowError: plan.rowError, iterations: done)
+}
+
+/// Scaling of a kernel's rows and columns in turns. Factors that become large are put into the kernel's exponents, which is
+/// then computed again (Schmitzer 2019, "Stabilized sparse scaling algorithms for entropy regularized transport problems", section
+/// 3.1): no exponential in most iterations, and no overflow.
+private struct SinkhornIteration {
+  let logarithms: [Double], rows: Int, columns: Int
+  /// Potentials in units of the regularisation: the kernel is exp(logarithms + u + v).
+  private var u: [Double], v: [Double]
+  private var kernel: [Double]
+  private var rowFactors: [Double], columnFactors: [Double], rowSums: [Double]
+
+  init(_ logarithms: [Double], rows: Int, columns: Int) {
+    self.logarithms = logarithms
+    self.rows = rows
+    self.columns = columns
+    u = (0..<rows).map { row in
+      // The largest entry of every row is one.
+      -logarithms[row * columns..<(row + 1) * columns].max()!
     }
-    let sums = (0..<rows).map(rowSum)
-    let worst = zip(u, sums).reduce(0) { max($0, abs(Foundation.expm1($1.0 + $1.1))) }
-    if worst <= tolerance || iteration == iterations {
-      let weights = logarithms.indices.map {
-        Foundation.exp(logarithms[$0] + u[$0 / columns] + v[$0 % columns])
-      }
-      return TransportPlan(weights: weights, rowError: worst, iterations: iteration)
+    v = Array(repeating: 0, count: columns)
+    for column in 0..<columns {
+      var largest = -Double.infinity
+      for row in 0..<rows { largest = max(largest, logarithms[row * columns + column] + u[row]) }
+      v[column] = -largest
     }
-    u = sums.map { -$0 }
+    kernel = []
+    rowFactors = Array(repeating: 1, count: rows)
+    columnFactors = Array(repeating: 1, count: columns)
+    rowSums = Array(repeating: 1, count: rows)
+    exponentiate()
+    sumRows()
+    scaleRows()
   }
-  fatalError("unreachable: the loop returns")
+
+  /// What the rows' sums are off by, relatively.
+  var rowError: Double {
+    zip(rowFactors, rowSums).reduce(0) { max($0, abs($1.0 * $1.1 * Double(rows) - 1)) }
+  }
+
+  var weights: [Double] {
+    kernel.indices.map { rowFactors[$0 / columns] * kernel[$0] * columnFactors[$0 % columns] }
+  }
+
+  mutating func scaleColumns() {
+    var sums = [Double](repeating: 0, count: columns)
+    for row in 0..<rows {
+      let factor = rowFactors[row]
+      for column in 0..<columns { sums[column] += factor * kernel[row * columns + column] }
+    }
+    for column in 0..<columns { columnFactors[column] = 1 / (sums[column] * Double(columns)) }
+    sumRows()
+  }
+
+  mutating func scaleRows() {
+    for row in 0..<rows { rowFactors[row] = 1 / (rowSums[row] * Double(rows)) }
+    let limit = 1e80
+    if !(rowFactors + columnFactors).allSatisfy({ $0 < limit && $0 > 1 / limit }) { absorb() }
+  }
+
+  /// Without the rows' factors.
+  private mutating func sumRows() {
+    for row in 0..<rows {
+      var sum = 0.0
+      for column in 0..<columns { sum += kernel[row * columns + column] * columnFactors[column] }
+      rowSums[row] = sum
+    }
+  }
+
+  private mutating func absorb() {
+    for row in 0..<rows { u[row] += Foundation.log(rowFactors[row]) }
+    for column in 0..<columns { v[column] += Foundation.log(columnFactors[column]) }
+    rowFactors = Array(repeating: 1, count: rows)
+    columnFactors = Array(repeating: 1, count: columns)
+    exponentiate()
+  }
+
+  private mutating func exponentiate() {
+    kernel = logarithms.indices.map { Foundation.exp(logarithms[$0] + u[$0 / columns] + v[$0 % columns]) }
+  }
 }
 
 /// Squared Euclidean distances of the rows of x [m, d] and y [n, d]: m x n, row-major.
