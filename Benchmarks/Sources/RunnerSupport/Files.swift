@@ -14,7 +14,12 @@ public func makeFolder(_ path: String) throws {
 
 /// Writes a file whole or not at all. Throws `FileFailure`.
 public func writeAtomically(_ text: String, to path: String) throws {
-  do { try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic) } catch {
+  try writeAtomically(Array(text.utf8), to: path)
+}
+
+/// Writes the bytes whole or not at all.
+public func writeAtomically(_ bytes: [UInt8], to path: String) throws {
+  do { try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic) } catch {
     throw FileFailure(description: "\(path) cannot be written: \(reason(error, for: path))")
   }
 }

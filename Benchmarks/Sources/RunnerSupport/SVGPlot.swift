@@ -133,7 +133,8 @@ public struct SVGPlot: Sendable {
 
   private static func number(_ value: Double) -> String { String(format: "%.1f", value) }
 
-  static func escaped(_ text: String) -> String {
+  /// Text as XML has it.
+  public static func escaped(_ text: String) -> String {
     text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
       .replacingOccurrences(of: ">", with: "&gt;")
   }

@@ -28,8 +28,8 @@ import Testing
     ("x,y\n1,2\n3\n", "line 3: 1 cells, the first line has 2"),
     ("1\n2\n3\n", "has 1 column(s) of numbers, needs at least 2"),
     ("", "has 0 column(s) of numbers, needs at least 2"),
-    ("x,y\n1,2\n", "has 1 rows of numbers, needs at least 10"),
-    (String(repeating: "1,2\n", count: 12), "column 1 is 1.0 in every row; a constant has no density"),
+    ("x,y\n1,2\n", "has 1 rows of numbers, needs at least 20"),
+    (String(repeating: "1,2\n", count: 24), "column 1 is 1.0 in every row; a constant has no density"),
   ])
   func badTablesAreOneSentence(text: String, ending: String) throws {
     try withFolder { folder in
@@ -37,7 +37,9 @@ import Testing
       let found = sentence { _ = try DensityTable(csv: folder + "/a.csv") }
       #expect(found?.hasSuffix(ending) == true && found?.hasPrefix(folder) == true, "\(found ?? "nothing")")
     }
-    #expect(sentence { _ = try DensityTable(csv: "/nowhere.csv") } == "/nowhere.csv cannot be read as text")
+    let absent = sentence { _ = try DensityTable(csv: "/nowhere.csv") }
+    #expect(
+      absent?.hasPrefix("/nowhere.csv") == true && absent?.contains("NSCocoa") == false, "\(absent ?? "")")
   }
 
   @Test func tablesKeepNamesAndStandardise() throws {
@@ -148,7 +150,7 @@ import Testing
       ])
       try transport.run()
       let images = try DensityImages.parse([
-        "--train-images", "400", "--test-images", "4", "--iterations", "2", "--batch", "4", "--hidden", "2",
+        "--train-images", "1000", "--test-images", "4", "--iterations", "2", "--batch", "4", "--hidden", "2",
         "--tolerance", "1e-2", "--out", folder,
       ])
       try images.run()

@@ -56,21 +56,24 @@ public struct Divergence<Scalar: FloatingScalar>: Sendable {
     self.method = method
     self.shape = shape
     let count = method.drawn(width: width)
+    require(count > 0 || method == .exact, "Divergence: probes must be positive, got \(method)")
     let all = Shape(shape.dimensions.dropLast() + [count, width])
     switch method {
     case .exact:
       probes = nil
     case .hutchinson(_, .gaussian):
-      require(count > 0, "Divergence: probes must be positive, got \(count)")
       probes = .normal(shape: all, key: key)
     case .automatic, .hutchinson(_, .rademacher):
-      require(count > 0, "Divergence: probes must be positive, got \(count)")
       probes = Divergence.signs(all, key)
     case .hutchPlusPlus(let sketch):
       require(
         sketch > 0 && sketch <= width,
         "Divergence: Hutch++ takes 1 to as many probes as columns, got \(sketch) for \(width)")
-      probes = Divergence.signs(all, key)
+      // The sketch is normal: vectors of signs are often parallel, and what is orthogonal to all but rounding would be
+      // made of rounding, another at every state. Estimates of the rest are made with signs.
+      let keys = key.split(2), half = Shape(shape.dimensions.dropLast() + [sketch, width])
+      probes = .concatenated(
+        [.normal(shape: half, key: keys[0]), Divergence.signs(half, keys[1])], axis: shape.rank - 1)
     }
   }
 

@@ -18,7 +18,7 @@ public enum PlaneDataset: String, Sendable, Hashable, CaseIterable {
   public var entropy: Double? {
     switch self {
     case .circles: 3.268_136
-    case .moons: 2.393_866
+    case .moons: 2.393_879
     case .eightGaussians: 2.831_880
     case .checkerboard: 3.465_735_902_799_726_5
     case .pinwheel, .twoSpirals: nil

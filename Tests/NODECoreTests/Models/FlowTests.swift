@@ -6,7 +6,7 @@ import Testing
 private typealias D = Tensor<Double>
 
 /// The midpoints of side² cells of a square around 0, [side², 2], and the area of a cell.
-private func midpoints(side: Int, span: Double) -> (points: D, area: Double) {
+func midpoints(side: Int, span: Double) -> (points: D, area: Double) {
   let step = span / Double(side)
   let places: [Double] = (0..<side).map { (Double($0) + 0.5) * step - span / 2 }
   let points: [Double] = places.flatMap { x in places.flatMap { y in [x, y] } }
@@ -175,8 +175,53 @@ struct FlowCase: CustomTestStringConvertible, Sendable {
       #expect(abs(together - single) < 1e-3)
     }
     let nll = try -learned.given(context).logDensity(context).evaluated().scalars.reduce(0, +) / 3
+    let estimate = try learned.negativeLogLikelihood(of: context, given: context, batch: 2)
+    #expect(abs(estimate.mean - nll) < 1e-3 && estimate.count == 3)
     // The log-density at the mean of a normal distribution of deviation 0.5: -log(2 pi 0.25).
     #expect(abs(nll - 0.4516) < 0.3, "\(nll)")
+  }
+
+  /// Sketches of few columns: vectors of signs would be parallel in many rows, and the estimate made of rounding.
+  @Test func sketchesAreSmooth() throws {
+    let a = D.normal(shape: [3, 8], key: RandomKey(seed: 1)),
+      b = D.normal(shape: [8, 3], key: RandomKey(seed: 2))
+    let y = try D.normal(shape: [200, 3], key: RandomKey(seed: 3)).evaluated()
+    let divergence = Divergence<Double>(.hutchPlusPlus(probes: 2), shape: y.shape, key: RandomKey(seed: 4))
+    func values(_ y: D) throws -> [Double] {
+      try divergence(at: y) { matmul(tanh(matmul($0, a)), b) }.divergence.evaluated().scalars
+    }
+    let before = try values(y), after = try values(y + 1e-9)
+    #expect(zip(before, after).allSatisfy { abs($0 - $1) < 1e-5 })
+  }
+
+  /// One time for each row is a row at that time; images too.
+  @Test func rowsHaveTimesOfTheirOwn() throws {
+    func check<F: RowTimedField>(_ field: F, _ width: Int) throws where F.Scalar == Double {
+      let y = try D.normal(shape: [4, width], key: RandomKey(seed: 2)).evaluated()
+      let t = D([0.1, 0.4, 0.7, 1], shape: [4, 1])
+      let together = try field(t, y).evaluated().scalars
+      for row in 0..<4 {
+        let alone = try field(t[row].reshaped(to: []), y.sliced(row..<row + 1, axis: 0)).evaluated().scalars
+        #expect(zip(alone, together[row * width..<(row + 1) * width]).allSatisfy { abs($0 - $1) < 1e-12 })
+      }
+    }
+    try check(ConcatSquashField<Double>(3, hidden: [8], key: RandomKey(seed: 1)), 3)
+    try check(TimeConcatField<Double>(3, hidden: [8], key: RandomKey(seed: 1)), 3)
+    try check(ImageFlowField<Double>(height: 2, width: 4, hidden: [3], key: RandomKey(seed: 1)), 8)
+  }
+
+  /// An end time that was learned away stays positive under its jitter.
+  @Test func jitteredEndTimesArePositive() throws {
+    var flow = ContinuousFlow(
+      LinearField(a: D([1, 0, 0, 1], shape: [2, 2])), dimensions: 2, endTime: 1, learnsEndTime: true,
+      endTimeJitter: 0.9)
+    flow.rootOfEndTime = D(0.5)
+    let x = D([1, 1], shape: [1, 2])
+    for seed in 0..<50 {
+      // exp(T) with T in (0, 2 * 0.25).
+      let z: [Double] = try flow.toBase(x, key: RandomKey(seed: UInt64(seed))).state.evaluated().scalars
+      #expect(z[0] > 1 && z[0] < Foundation.exp(0.5))
+    }
   }
 
   /// A mean over probes is the exact divergence within its error bars, its gradient too.
@@ -239,214 +284,5 @@ struct FlowCase: CustomTestStringConvertible, Sendable {
     #expect(try close(x.state, y, 1e-12) && close(x.logDeterminant, log, 1e-12))
     let back = try chain.toBase(x.state, key: key)
     #expect(try close(back.state, z, 1e-5) && close(back.logDeterminant, -x.logDeterminant, 1e-5))
-  }
-}
-
-@Suite struct DiscreteFlowTests {
-  private func check(_ map: (D) throws -> Transported<Double>, at x: D, _ tolerance: Double) throws {
-    let image = try map(x)
-    let logs: [Double] = try image.logDeterminant.evaluated().scalars
-    for row in 0..<x.shape[0] {
-      let j = try jacobian(at: x.sliced(row..<row + 1, axis: 0)) { try map($0).state }
-      let size = x.shape[1]
-      let expected: [Double] = try logAbsDeterminant(j.reshaped(to: [1, size, size])).logarithm.evaluated()
-        .scalars
-      #expect(abs(logs[row] - expected[0]) < tolerance)
-    }
-  }
-
-  @Test func planarLayersKnowTheirDeterminants() throws {
-    var flow = PlanarFlow<Double>(3, layers: 6, key: RandomKey(seed: 1))
-    // Weights for which u alone would not be invertible.
-    flow.directions = flow.directions * 30
-    flow.normals = flow.normals * 30
-    let copy = flow
-    try check(
-      { try copy.fromBase($0, key: RandomKey(seed: 0)) },
-      at: .normal(shape: [5, 3], key: RandomKey(seed: 2)), 1e-10)
-  }
-
-  @Test func logitsInvertAndKnowTheirDeterminants() throws {
-    let flow = LogitFlow<Double>(3, margin: 0.05), key = RandomKey(seed: 0)
-    let x = D.uniform(shape: [10, 3], key: RandomKey(seed: 4))
-    let z = try flow.toBase(x, key: key), back = try flow.fromBase(z.state, key: key)
-    let same: [Double] = try (back.state - x).evaluated().scalars
-    #expect(same.allSatisfy { abs($0) < 1e-14 })
-    let sum: [Double] = try (back.logDeterminant + z.logDeterminant).evaluated().scalars
-    #expect(sum.allSatisfy { abs($0) < 1e-12 })
-    try check({ try flow.toBase($0, key: key) }, at: x.sliced(0..<3, axis: 0), 1e-10)
-    try check({ try flow.fromBase($0, key: key) }, at: z.state.sliced(0..<3, axis: 0), 1e-10)
-    // Of different kinds, one after the other.
-    let pair = FlowPair(CouplingFlow<Double>(3, hidden: [8], keepsFirst: true, key: key), flow)
-    try check({ try pair.toBase($0, key: key) }, at: x.sliced(0..<3, axis: 0), 1e-10)
-    try check({ try pair.fromBase($0, key: key) }, at: z.state.sliced(0..<3, axis: 0), 1e-10)
-  }
-
-  @Test func aReversedFlowIsTheOtherDirection() throws {
-    let planar = PlanarFlow<Double>(2, layers: 3, key: RandomKey(seed: 1)), key = RandomKey(seed: 0)
-    let z = D.normal(shape: [5, 2], key: RandomKey(seed: 2))
-    let a = try planar.fromBase(z, key: key), b = try ReversedFlow(planar).toBase(z, key: key)
-    #expect(try a.state.evaluated().scalars == b.state.evaluated().scalars)
-    #expect(try a.logDeterminant.evaluated().scalars == b.logDeterminant.evaluated().scalars)
-    let density = FlowDensity(ReversedFlow(planar), base: NormalDistribution<Double>(dimensions: 2))
-    let (points, area) = midpoints(side: 200, span: 16)
-    let mass: [Double] = try exp(density.logDensity(points)).sum().evaluated().scalars
-    #expect(abs(mass[0] * area - 1) < 1e-3)
-  }
-
-  /// The image of images: shape in, shape out, and the exact divergence by columns is the trace.
-  @Test func fieldsOfImagesAreFieldsOfRows() throws {
-    let field = ImageFlowField<Double>(height: 3, width: 4, hidden: [5], key: RandomKey(seed: 1))
-    let y = try D.normal(shape: [2, 12], key: RandomKey(seed: 2)).evaluated(), t = D(0.3)
-    let exact: [Double] = try Divergence(.exact, shape: y.shape)(at: y) { field(t, $0) }.divergence
-      .evaluated()
-      .scalars
-    for row in 0..<2 {
-      let alone = y.sliced(row..<row + 1, axis: 0)
-      let j: [Double] = try jacobian(at: alone) { field(t, $0) }.evaluated().scalars
-      let trace = (0..<12).reduce(0.0) { $0 + j[$1 * 12 + $1] }
-      #expect(abs(trace - exact[row]) < 1e-12)
-    }
-  }
-
-  @Test(arguments: [2, 5]) func couplingsInvertToRounding(dimensions: Int) throws {
-    let flow = CouplingFlow<Double>.alternating(
-      dimensions, layers: 6, hidden: [16, 16], key: RandomKey(seed: 3))
-    let x = D.normal(shape: [20, dimensions], key: RandomKey(seed: 4)), key = RandomKey(seed: 0)
-    let z = try flow.toBase(x, key: key)
-    let back: [Double] = try flow.fromBase(z.state, key: key).state.evaluated().scalars
-    #expect(zip(back, x.scalars).allSatisfy { (a: Double, b: Double) in abs(a - b) < 1e-13 * (1 + abs(b)) })
-    try check({ try flow.toBase($0, key: key) }, at: x.sliced(0..<3, axis: 0), 1e-10)
-  }
-}
-
-@Suite struct PlaneDatasetTests {
-  /// Means and variances that follow from the formulas.
-  @Test(arguments: [
-    (PlaneDataset.circles, [0, 0], [9 * (0.5 * 1.25 / 2 + 0.0064), 9 * (0.5 * 1.25 / 2 + 0.0064)]),
-    (.eightGaussians, [0, 0], [(8 + 0.25) / 1.999_396, (8 + 0.25) / 1.999_396]),
-    (.checkerboard, [0, 0], [16.0 / 3, 16.0 / 3]),
-  ])
-  func momentsFollowTheFormulas(item: (PlaneDataset, [Double], [Double])) throws {
-    let x: D = item.0.sample(40_000, key: RandomKey(seed: 5))
-    let mean: [Double] = try x.mean(axes: 0).evaluated().scalars
-    let second: [Double] = try (x * x).mean(axes: 0).evaluated().scalars
-    for i in 0..<2 {
-      #expect(abs(mean[i] - item.1[i]) < 0.05)
-      #expect(abs(second[i] - mean[i] * mean[i] - item.2[i]) < 0.1)
-    }
-  }
-
-  /// The entropies again, from the formulas: normal noise around points of curves, integrated on a grid.
-  @Test(arguments: [PlaneDataset.circles, .moons, .eightGaussians])
-  func entropiesAreIntegrals(data: PlaneDataset) throws {
-    let count = data == .eightGaussians ? 8 : 240
-    func curve(_ range: Double, _ point: (Double, Double) -> (Double, Double)) -> [[Double]] {
-      let half = data == .eightGaussians ? count : count / 2, shift = data == .eightGaussians ? 0 : 0.5
-      return (0..<half).map { index in
-        let angle = (Double(index) + shift) / Double(half) * range
-        let (x, y) = point(Foundation.cos(angle), Foundation.sin(angle))
-        return [x, y]
-      }
-    }
-    let circle = 2 * Double.pi
-    let (centres, deviation): ([[Double]], Double) =
-      switch data {
-      case .circles: (curve(circle) { (3 * $0, 3 * $1) } + curve(circle) { (1.5 * $0, 1.5 * $1) }, 0.24)
-      case .moons:
-        (curve(.pi) { (2 * $0 - 1, 2 * $1 - 0.2) } + curve(.pi) { (1 - 2 * $0, 0.8 - 2 * $1) }, 0.2)
-      default: (curve(circle) { (4 * $0 / 1.414, 4 * $1 / 1.414) }, 0.5 / 1.414)
-      }
-    let density = GaussianMixture<Double>(means: centres, standardDeviation: deviation)
-    let (points, area) = midpoints(side: 120, span: 11)
-    var found = 0.0
-    for row in stride(from: 0, to: points.shape[0], by: 1200) {
-      let logs = density.logDensity(points.sliced(row..<row + 1200, axis: 0))
-      found -= try (exp(logs) * logs).sum().evaluated().scalars[0] * area
-    }
-    #expect(abs(found - data.entropy!) < 2e-6)
-    // Samples are of that density: their mean log-likelihood is minus the entropy.
-    let samples: D = data.sample(4000, key: RandomKey(seed: 8))
-    let estimate = Estimate(of: try density.logDensity(samples).evaluated().scalars.map { -$0 })
-    #expect(abs(estimate.mean - data.entropy!) < 4 * estimate.standardError)
-  }
-
-  @Test(arguments: PlaneDataset.allCases) func samplesFollowTheKey(data: PlaneDataset) throws {
-    let a: Tensor<Float> = data.sample(1000, key: RandomKey(seed: 1))
-    let b: Tensor<Float> = data.sample(1000, key: RandomKey(seed: 1))
-    let c: Tensor<Float> = data.sample(1000, key: RandomKey(seed: 2))
-    #expect(
-      try a.evaluated().scalars == b.evaluated().scalars && a.evaluated().scalars != c.evaluated().scalars)
-    #expect(try a.evaluated().scalars.allSatisfy { abs($0) < 8 })
-  }
-}
-
-@Suite struct DistributionTests {
-  static let all: [any Distribution<Double>] = [
-    NormalDistribution(dimensions: 2, mean: 0.5, standardDeviation: 0.7),
-    GaussianMixture(means: [[1, 0], [-1, 0.5], [0, -1]], standardDeviation: 0.4, weights: [1, 2, 3]),
-    GaussianMixture(means: [[1, 0]], standardDeviation: 0.4),
-    UniformBox(lower: [-1, 0], upper: [2, 1]),
-  ]
-
-  @Test(arguments: all.indices) func densitiesAreThoseOfTheSamples(index: Int) throws {
-    let distribution = DistributionTests.all[index]
-    let (x, area) = midpoints(side: 400, span: 8)
-    let p = try exp(distribution.logDensity(x)).evaluated() * area
-    #expect(try abs(p.sum().evaluated().scalars[0] - 1) < 0.01)
-    let samples = try distribution.sample(20_000, key: RandomKey(seed: 7)).evaluated()
-    let weights = p.reshaped(to: [x.shape[0], 1])
-    for power in [1, 2] {
-      func moment(_ y: D) -> D { power == 1 ? y : y * y }
-      let expected: [Double] = try (weights * moment(x)).sum(axes: 0).evaluated().scalars
-      let found: [Double] = try moment(samples).mean(axes: 0).evaluated().scalars
-      #expect(
-        zip(found, expected).allSatisfy { (a: Double, b: Double) in abs(a - b) < 0.04 },
-        "\(found) \(expected)")
-    }
-  }
-  @Test(arguments: all.indices) func temperaturesScaleTheSpread(index: Int) throws {
-    let distribution = DistributionTests.all[index], tempered = distribution.tempered(by: 0.5)
-    func spread(_ distribution: any Distribution<Double>) throws -> [Double] {
-      let x = distribution.sample(20_000, key: RandomKey(seed: 7))
-      return try square(x - x.mean(axes: 0)).mean(axes: 0).evaluated().scalars
-    }
-    let before = try spread(distribution), after = try spread(tempered)
-    let modes = (distribution as? GaussianMixture<Double>)?.means.count ?? 1
-    for (a, b) in zip(after, before) {
-      // Modes of a mixture stay where they are: only what is within them shrinks, from 0.16.
-      let expected = modes > 1 ? b - 0.75 * 0.16 : b * 0.25
-      #expect(abs(a - expected) < 0.02)
-    }
-  }
-
-  @Test func bitsOfADimension() {
-    // Uniform over the cube: log2 of the bins. Half the volume: a bit less for the whole.
-    #expect(Estimate(of: [0, 0]).bitsPerDimension(10).mean == 8)
-    let half = Estimate(of: [-Foundation.log(2.0), -Foundation.log(2.0)]).bitsPerDimension(10)
-    #expect(abs(half.mean - 7.9) < 1e-12)
-  }
-}
-
-@Suite struct PlaneEnergyTests {
-  /// The normalisers on the square that others found, by a coarser rule; U2 is a normal distribution above every place.
-  @Test(arguments: zip(PlaneEnergy.allCases, [1.8775, 2.0827, 2.6423, 2.6854]))
-  func normalisersAreThosePublished(energy: PlaneEnergy, published: Double) {
-    #expect(abs(energy.logNormaliser - published) < 1e-3)
-    if energy == .u2 {
-      let exact = Foundation.log(8 * 0.4 * (2 * Double.pi).squareRoot())
-      #expect(abs(energy.logNormaliser - exact) < 1e-9)
-    }
-  }
-
-  /// Tensors agree with the plain formulas: the mass on a grid is the normaliser, on the plane too.
-  @Test(arguments: PlaneEnergy.allCases) func densitiesHaveTheirNormalisers(energy: PlaneEnergy) throws {
-    let (inside, cell) = midpoints(side: 400, span: 8)
-    let square: [Double] = try exp(energy.logDensity(inside)).sum().evaluated().scalars
-    #expect(abs(Foundation.log(square[0] * cell) - energy.logNormaliser) < 1e-4)
-    // 4 tanh(x / 4): the tails are long.
-    let (all, area) = midpoints(side: 1200, span: energy.isOnBox ? 60 : 12)
-    let plane: [Double] = try exp(energy.planeLogDensity(all)).sum().evaluated().scalars
-    #expect(abs(Foundation.log(plane[0] * area) - energy.logNormaliser) < 1e-3)
   }
 }

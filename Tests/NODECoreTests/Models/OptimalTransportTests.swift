@@ -91,4 +91,17 @@ import Testing
     let y = (x + Tensor<Double>([3, 0, 4])).reversed(axes: 0)
     #expect(abs(try wasserstein2(x, y) - 5) < 1e-9)
   }
+
+  @Test func whatIsNotFiniteIsAnError() throws {
+    let x = Tensor<Double>([0, 1, .nan, 3], shape: [2, 2]), y = Tensor<Double>.ones([2, 2])
+    #expect(throws: TransportError.notFinite(sample: 0, row: 1)) { _ = try wasserstein2(x, y) }
+    #expect(throws: TransportError.notFinite(sample: 1, row: 0)) {
+      _ = try FlowCoupling.optimalTransport.pairs(data: y, noise: y * 1e200, key: RandomKey(seed: 0))
+    }
+    let far = Tensor<Double>.normal(shape: [40, 2], key: RandomKey(seed: 1)) * 100
+    #expect(throws: TransportError.self) {
+      _ = try FlowCoupling.sinkhorn(regularisation: 1e-9).pairs(
+        data: far, noise: far.reversed(axes: 1), key: RandomKey(seed: 0))
+    }
+  }
 }

@@ -25,7 +25,7 @@ struct DensityImages: ParsableCommand {
   @Option(help: "Tolerance of the test.") var tolerance = 1e-5
   @Option(help: "Seed.") var seed: UInt64 = 1
   @Option(help: "Threads; all cores unless told.") var threads: Int?
-  @Option(help: "Folder for images.json, model and samples.") var out = "Benchmarks/runs/images"
+  @Option(help: "Folder for images.json and samples.png.") var out = "Benchmarks/runs/images"
 
   private static let side = 14, pixels = side * side
   private typealias Field = ImageFlowField
@@ -34,7 +34,8 @@ struct DensityImages: ParsableCommand {
   >
 
   func validate() throws {
-    try requireOption("--train-images", trainImages, in: 100...60_000)
+    // The normal distribution beside it has 196 columns.
+    try requireOption("--train-images", trainImages, in: 1000...60_000)
     try requireOption("--test-images", testImages, in: 2...10_000)
     try requireOption("--iterations", iterations, in: 1...10_000_000)
     try requireOption("--batch", batch, in: 2...10_000)
@@ -110,6 +111,7 @@ struct DensityImages: ParsableCommand {
     try writeAtomically(String(decoding: json, as: UTF8.self) + "\n", to: out + "/images.json")
     try draw(exact.sample(64, key: keys[0]).evaluated().scalars, testRows.scalars)
     say("images.json and samples.png (samples beside test digits) are in \(out)")
+    if Interrupt.isRequested { throw ExitCode(130) }
   }
 
   /// Means of 2 x 2 pixels, rounded: 0...255.
@@ -166,6 +168,6 @@ struct DensityImages: ParsableCommand {
         }
       }
     }
-    try Data(picture.encoded).write(to: URL(fileURLWithPath: out + "/samples.png"), options: .atomic)
+    try writeAtomically(picture.encoded, to: out + "/samples.png")
   }
 }

@@ -7,7 +7,7 @@ enum DensityMethod: String, Codable, CaseIterable, ExpressibleByArgument {
 }
 
 /// A field of one of the methods.
-struct DensityField<Scalar: FloatingScalar>: VectorField {
+struct DensityField<Scalar: FloatingScalar>: RowTimedField {
   var squash: ConcatSquashField<Scalar>?
   var planar: PlanarField<Scalar>?
   var net: TimeConcatField<Scalar>?
@@ -102,13 +102,23 @@ struct DensityModel {
       settings.dimensions >= 1, settings.means.count == settings.dimensions,
       settings.deviations.count == settings.dimensions, settings.deviations.allSatisfy({ $0 > 0 }),
       !settings.hidden.isEmpty, settings.hidden.allSatisfy({ 1...4096 ~= $0 }), 1...4096 ~= settings.units,
+      settings.hidden.count <= 64, settings.dimensions <= 4096,
       let array = file.arrays.first(where: { $0.name == "parameters" })
     else { throw RunnerError("\(path) is not a model of nde-bench density") }
     self.settings = settings
     parameters = try array.array.tensor(of: Float.self).scalars
+    // Before a network of that size is made: its weights alone, without what the time adds.
+    let sizes = [settings.dimensions] + settings.hidden + [settings.dimensions]
+    let weights = zip(sizes, sizes.dropFirst()).reduce(0) { $0 + $1.0 * $1.1 }
+    guard settings.method == .planar || weights <= parameters.count else {
+      throw RunnerError("\(path) has \(parameters.count) parameters, its settings need more than \(weights)")
+    }
     let expected = settings.density(Double.self).parameterCount
     guard parameters.count == expected else {
       throw RunnerError("\(path) has \(parameters.count) parameters, its settings need \(expected)")
+    }
+    guard parameters.allSatisfy(\.isFinite), try density.flow.rootOfEndTime.evaluated().scalar != 0 else {
+      throw RunnerError("\(path): its weights are not finite, or its end time is 0")
     }
   }
 }

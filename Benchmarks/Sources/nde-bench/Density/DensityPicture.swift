@@ -19,7 +19,12 @@ struct DensityPicture {
       return (sorted[sorted.count / 200], sorted[sorted.count - 1 - sorted.count / 200])
     }
     let (x, y) = (range(0), range(1))
-    return ((x.0 + x.1) / 2, (y.0 + y.1) / 2, 0.6 * max(x.1 - x.0, y.1 - y.0))
+    let half = 0.6 * max(x.1 - x.0, y.1 - y.0)
+    // All points in one place: a square of the model's own scale around it.
+    let scale = model.settings.deviations.max() ?? 1
+    return (
+      x.0 / 2 + x.1 / 2, y.0 / 2 + y.1 / 2, half > 0 && half.isFinite ? half : scale > 0 ? scale : 1
+    )
   }
 
   func write(to folder: String) throws {
@@ -51,7 +56,7 @@ struct DensityPicture {
       body += "<image x='\(x)' y='\(y + words)' width='\(side)' height='\(side)' href='data:image/png;base64,"
       body += Data(one.encoded).base64EncodedString() + "'/>\n"
     }
-    try Data(all.encoded).write(to: URL(fileURLWithPath: folder + "/density.png"), options: .atomic)
+    try writeAtomically(all.encoded, to: folder + "/density.png")
     let width = columns * (side + gap) + gap, height = 40 + rows * (side + gap + words)
     let frame = String(
       format: "each picture shows x from %.2f to %.2f, y from %.2f to %.2f", view.x - view.half,
@@ -61,7 +66,7 @@ struct DensityPicture {
       """
       <svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 \(width) \(height)' font-family='Helvetica, Arial, sans-serif'>
       <rect width='100%' height='100%' fill='white'/>
-      <text x='\(gap)' y='18' font-size='12' fill='#222'>\(title)</text>
+      <text x='\(gap)' y='18' font-size='12' fill='#222'>\(SVGPlot.escaped(title))</text>
       <text x='\(gap)' y='34' font-size='11' fill='#666'>\(frame)</text>
       \(body)</svg>
 
@@ -101,9 +106,9 @@ struct DensityPicture {
     let side = Self.side, cells = side / 3, view = view
     var counts = [Double](repeating: 0, count: cells * cells)
     for row in 0..<points.count / 2 {
-      let x = Int(((points[2 * row] - view.x) / view.half + 1) / 2 * Double(cells))
-      let y = Int((1 - (points[2 * row + 1] - view.y) / view.half) / 2 * Double(cells))
-      if 0..<cells ~= x, 0..<cells ~= y { counts[y * cells + x] += 1 }
+      let x = ((points[2 * row] - view.x) / view.half + 1) / 2 * Double(cells)
+      let y = (1 - (points[2 * row + 1] - view.y) / view.half) / 2 * Double(cells)
+      if 0..<Double(cells) ~= x, 0..<Double(cells) ~= y { counts[Int(y) * cells + Int(x)] += 1 }
     }
     return colours((0..<side * side).map { counts[($0 / side / 3) * cells + $0 % side / 3] })
   }

@@ -20,6 +20,8 @@ struct DensityPlanar: ParsableCommand {
   @Option(parsing: .upToNextOption, help: "Units and layers.") var sizes = [2, 8, 32]
   @Option(help: "The paper's iterations are divided by this.") var cut = 10
   @Option(help: "Samples of one step.") var batch = 100
+  @Option(help: "End time of the continuous flows.") var endTime = 10.0
+  @Option(help: "Largest learning rate of the continuous flows.") var learningRate = 5e-3
   @Option(help: "Samples of the report.") var samples = 20_000
   @Option(help: "Seed.") var seed: UInt64 = 1
   @Option(help: "Threads; one unless told.") var threads = 1
@@ -55,6 +57,10 @@ struct DensityPlanar: ParsableCommand {
       }
     }
     for size in sizes { try requireOption("--sizes", size, in: 1...1024) }
+    guard endTime > 0, endTime.isFinite, learningRate > 0, learningRate.isFinite else {
+      throw ValidationError(
+        "--end-time and --learning-rate must be positive, got \(endTime) and \(learningRate)")
+    }
     try requireOption("--cut", cut, in: 1...10_000)
     try requireOption("--batch", batch, in: 2...100_000)
     try requireOption("--samples", samples, in: 100...10_000_000)
@@ -71,28 +77,32 @@ struct DensityPlanar: ParsableCommand {
         let key = RandomKey(seed: seed).fold(in: size)
         let field = PlanarField<Float>(2, units: size, key: key)
         let twin = PlanarField<Double>(2, units: size, key: key)
-        rows.append(
+        let pair = [
           try row(
-            name, "planar CNF", size, 10_000 / cut,
-            ContinuousFlow(field, dimensions: 2),
-            ContinuousFlow(twin, dimensions: 2).evaluating(),
-            Adam(learningRate: .cosine(5e-3, steps: 10_000 / cut, end: 5e-5))))
-        rows.append(
+            name, "planar CNF", size, 10_000 / cut, ContinuousFlow(field, dimensions: 2, endTime: endTime),
+            ContinuousFlow(twin, dimensions: 2, endTime: endTime).evaluating(),
+            Adam(learningRate: .cosine(learningRate, steps: 10_000 / cut, end: learningRate / 100))),
           try row(
             name, "planar NF", size, 500_000 / cut,
             PlanarFlow<Float>(2, layers: size, key: key), PlanarFlow<Double>(2, layers: size, key: key),
-            RMSprop(learningRate: .cosine(1e-3, steps: 500_000 / cut, end: 1e-5), momentum: 0.9)))
+            RMSprop(learningRate: .cosine(1e-3, steps: 500_000 / cut, end: 1e-5), momentum: 0.9)),
+        ]
+        // What was cut short is not reported.
+        if Interrupt.isRequested { break }
+        rows += pair.compactMap { $0 }
         try write(rows)
       }
     }
     print("\n" + table(rows).terminal)
+    if Interrupt.isRequested { throw ExitCode(130) }
   }
 
   /// Fits a flow in Float and tells what its twin in Double is worth.
   private func row<F: SamplingFlow, E: SamplingFlow>(
     _ name: String, _ kind: String, _ size: Int, _ steps: Int, _ flow: F, _ twin: E,
     _ optimizer: some Optimizer
-  ) throws -> Row where F.Scalar == Float, E.Scalar == Double {
+  ) throws -> Row? where F.Scalar == Float, E.Scalar == Double {
+    if Interrupt.isRequested { return nil }
     let start = monotonicSeconds(), keys = RandomKey(seed: seed).split(3)
     let parameters: [Float], report: (Tensor<Double>) throws -> Estimate
     switch Target(name)! {
@@ -121,6 +131,7 @@ struct DensityPlanar: ParsableCommand {
         return estimate
       }
     }
+    if Interrupt.isRequested { return nil }
     let seconds = monotonicSeconds() - start
     let estimate = try report(Tensor(parameters.map(Double.init)))
     let row = Row(

@@ -27,7 +27,8 @@ struct DensityReport {
     var object: [String: Any] = [
       "data": settings.data, "method": settings.method.rawValue, "seed": seed, "iterations": iterations,
       "batch": batch, "seconds": seconds, "testPoints": nll.count, "nll": nll.mean,
-      "standardError": nll.standardError, "losses": losses.map { [Double($0.step), $0.loss] },
+      "standardError": nll.standardError.isFinite ? nll.standardError : NSNull(),
+      "losses": losses.map { [Double($0.step), $0.loss] },
     ]
     if let entropy { object["entropy"] = entropy }
     let json = try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys])

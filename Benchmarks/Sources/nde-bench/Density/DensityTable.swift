@@ -13,8 +13,9 @@ struct DensityTable {
   /// Throws a sentence that names line and column.
   /// - Parameter isForTraining: there have to be enough rows, and no column of one number.
   init(csv path: String, isForTraining: Bool = true) throws {
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-      throw RunnerError("\(path) cannot be read as text")
+    let text: String
+    do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
+      throw RunnerError("\(path) cannot be read as text: \(reason(error, for: path))")
     }
     name = path
     columns = []
@@ -24,7 +25,7 @@ struct DensityTable {
     {
       if line.allSatisfy(\.isWhitespace) { continue }
       let cells = line.split(separator: ",", omittingEmptySubsequences: false)
-        .map { $0.trimmingCharacters(in: .whitespaces) }
+        .map { Self.unquoted($0.trimmingCharacters(in: .whitespaces)) }
       if columns.isEmpty {
         let isHeader = cells.allSatisfy { !$0.isEmpty && Double($0) == nil }
         columns = isHeader ? cells : cells.indices.map { "column \($0 + 1)" }
@@ -46,13 +47,23 @@ struct DensityTable {
       throw RunnerError("\(path) has \(columns.count) column(s) of numbers, needs at least 2")
     }
     guard isForTraining else { return }
-    guard rows >= 10 else { throw RunnerError("\(path) has \(rows) rows of numbers, needs at least 10") }
+    guard rows >= 20 else { throw RunnerError("\(path) has \(rows) rows of numbers, needs at least 20") }
     for (index, column) in columns.enumerated() {
       let values = stride(from: index, to: numbers.count, by: columns.count).map { numbers[$0] }
       guard values.contains(where: { $0 != values[0] }) else {
         throw RunnerError("\(path): \(column) is \(values[0]) in every row; a constant has no density")
       }
+      let deviation = scaling.deviations[index]
+      guard deviation.isNormal, (1 / deviation).isNormal else {
+        throw RunnerError(
+          "\(path): the numbers of \(column) are too large or too near to each other to be scaled")
+      }
     }
+  }
+
+  private static func unquoted(_ cell: String) -> String {
+    cell.count >= 2 && cell.hasPrefix("\"") && cell.hasSuffix("\"")
+      ? String(cell.dropFirst().dropLast()) : cell
   }
 
   /// Means and standard deviations of the columns.

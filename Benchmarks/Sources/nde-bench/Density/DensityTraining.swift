@@ -55,7 +55,7 @@ struct DensityTraining {
       guard loss.isFinite else { throw RunnerError("the loss is \(loss) in step \(index + 1)") }
       sum += loss
       count += 1
-      if count == 100 || index + 1 == iterations {
+      if count == 100 || index + 1 == iterations || Interrupt.isRequested {
         losses.append((index + 1, sum / Double(count)))
         (sum, count) = (0, 0)
       }

@@ -92,6 +92,7 @@ struct DensityTransport: ParsableCommand {
             data: target.sample(batch, key: parts[0]), noise: source.sample(batch, key: parts[1]),
             coupling: coupling, key: parts[2]))
       }
+      if Interrupt.isRequested { break }
       let seconds = monotonicSeconds() - start
       let learned = flow(Double.self).evaluating(tolerance: 1e-6).replacingParameters(
         with: Tensor(trainer.model.parameterVector(Float.self).scalars.map(Double.init)))
@@ -118,7 +119,7 @@ struct DensityTransport: ParsableCommand {
       ])
     }
     print("\n\(from) to \(to), \(iterations) steps of \(batch) pairs\n" + table.terminal)
-    if seconds > 0 {
+    if seconds > 0, !Interrupt.isRequested {
       races = [try race(.matching, target), try race(.ffjord, target)]
       var table = TextTable(["method", "steps in \(seconds) s", "NLL above the entropy"])
       for race in races {
@@ -139,6 +140,7 @@ struct DensityTransport: ParsableCommand {
       distances: distances, race: races)
     try writeAtomically(
       String(decoding: try encoder.encode(report), as: UTF8.self) + "\n", to: out + "/transport.json")
+    if Interrupt.isRequested { throw ExitCode(130) }
   }
 
   private func loop(_ label: String, until goesOn: (Int) -> Bool, _ step: (Int) throws -> Double) throws {
@@ -164,8 +166,8 @@ struct DensityTransport: ParsableCommand {
     let optimizer = Adam(learningRate: .constant(1e-3))
     let end = monotonicSeconds() + Double(seconds), half = end - Double(seconds) / 2
     var sum: [Double] = [], count = 0, steps = 0
-    func average(_ parameters: [Float]) {
-      guard monotonicSeconds() > half else { return }
+    func average(_ parameters: [Float], always: Bool = false) {
+      guard always || monotonicSeconds() > half else { return }
       if sum.isEmpty { sum = parameters.map { _ in 0 } }
       for index in parameters.indices { sum[index] += Double(parameters[index]) }
       count += 1
@@ -188,6 +190,7 @@ struct DensityTransport: ParsableCommand {
         if step % 10 == 9 { average(trainer.model.parameterVector(Float.self).scalars) }
         return loss
       }
+      if count == 0 { average(trainer.model.parameterVector(Float.self).scalars, always: true) }
     case .ffjord, .planar:
       var trainer = Trainer(
         FlowDensity(flow(Float.self), base: base), optimizer: optimizer, maximumGradientNorm: 10, key: keys[0]
@@ -205,9 +208,10 @@ struct DensityTransport: ParsableCommand {
         if step % 10 == 9 { average(trainer.model.parameterVector(Float.self).scalars) }
         return loss
       }
+      if count == 0 { average(trainer.model.parameterVector(Float.self).scalars, always: true) }
     }
     let density = FlowDensity(flow(Double.self).evaluating(), base: NormalDistribution<Double>(dimensions: 2))
-      .replacingParameters(with: Tensor(sum.map { $0 / Double(max(1, count)) }))
+      .replacingParameters(with: Tensor(sum.map { $0 / Double(count) }))
     var estimate = try density.negativeLogLikelihood(of: test)
     estimate.mean -= target.entropy!
     return Race(

@@ -133,7 +133,9 @@ public struct ContinuousFlow<Field: VectorField>: InvertibleFlow {
   private func times(toBase: Bool, key: RandomKey) -> Tensor<Double> {
     var end = square(rootOfEndTime.converted(to: Double.self))
     if endTimeJitter > 0 {
-      end = end + Tensor<Double>.uniform(shape: [], in: -endTimeJitter..<endTimeJitter, key: key)
+      // An end time that was learned may have come below the jitter.
+      let width = minimum(Tensor<Double>(endTimeJitter), end * 0.99)
+      end = end + width * Tensor<Double>.uniform(shape: [], in: -1..<1, key: key)
     }
     let ends = [Tensor<Double>.zeros([1]), end.reshaped(to: [1])]
     return .concatenated(toBase ? ends : ends.reversed(), axis: 0)

@@ -75,15 +75,36 @@ extension FlowDensity where Map: DensityFlow {
   public func negativeLogLikelihood(
     of data: Tensor<Scalar>, batch: Int = 1000, key: RandomKey = RandomKey(seed: 0)
   ) throws -> Estimate {
+    try meanNegative(data, batch) { part, rows, number in
+      try logDensity(part, key: key.fold(in: number))
+    }
+  }
+
+  /// The mean of -log q(x | context) over the rows of data [rows, dimensions] and of context [rows, context size], in nats.
+  public func negativeLogLikelihood<Field: ConditionalField>(
+    of data: Tensor<Scalar>, given context: Tensor<Field.Scalar>, batch: Int = 1000,
+    key: RandomKey = RandomKey(seed: 0)
+  ) throws -> Estimate where Map == ContinuousFlow<Field> {
+    require(
+      context.rank == 2 && data.rank == 2 && context.shape[0] == data.shape[0],
+      "FlowDensity: data \(data.shape) and context \(context.shape) must have the same rows")
+    return try meanNegative(data, batch) { part, rows, number in
+      try given(context.sliced(rows, axis: 0)).logDensity(part, key: key.fold(in: number))
+    }
+  }
+
+  private func meanNegative(
+    _ data: Tensor<Scalar>, _ batch: Int,
+    _ logDensity: (_ part: Tensor<Scalar>, _ rows: Range<Int>, _ number: Int) throws -> Tensor<Scalar>
+  ) throws -> Estimate {
     requireVectors("FlowDensity", data, flow.dimensions)
     require(batch > 0, "FlowDensity: the batch must be positive, got \(batch)")
-    let data = try data.evaluated(), rows = data.shape[0]
+    let data = try data.evaluated(), count = data.shape[0]
     var numbers: [Double] = []
-    for start in stride(from: 0, to: rows, by: batch) {
-      let part = data.sliced(start..<Swift.min(start + batch, rows), axis: 0)
-      numbers += try logDensity(part, key: key.fold(in: start / batch)).evaluated().scalars.map {
-        -$0.asDouble
-      }
+    for start in stride(from: 0, to: count, by: batch) {
+      let rows = start..<Swift.min(start + batch, count)
+      let logs = try logDensity(data.sliced(rows, axis: 0), rows, start / batch)
+      numbers += try logs.evaluated().scalars.map { -$0.asDouble }
     }
     return Estimate(of: numbers)
   }

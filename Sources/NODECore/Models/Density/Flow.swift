@@ -74,6 +74,10 @@ public struct FlowChain<Block: Flow>: Flow {
     var result: Transported<Scalar>?
     for (block, key) in blocks {
       let next = try map(block, result?.state ?? start, key)
+      require(
+        result.map { $0.penalties.count == next.penalties.count } ?? true,
+        "FlowChain: blocks must pay the same penalties, got \(result?.penalties.count ?? 0) and \(next.penalties.count)"
+      )
       result = Transported(
         state: next.state,
         logDeterminant: result.map { $0.logDeterminant + next.logDeterminant } ?? next.logDeterminant,

@@ -1,6 +1,11 @@
 // Vector fields for flows: networks of the state and the time. All of them have chains (see `Divergence`): with one or two
 // hidden layers their exact trace costs no more than a probe.
 
+/// A field whose rows may have times of their own: what flow matching asks for.
+public protocol RowTimedField<Scalar>: VectorField {
+  // As a vector field, and t may be [rows, 1] for a state [rows, columns].
+}
+
 /// A field whose rows may each be told something more than the time: conditional densities.
 public protocol ConditionalField<Scalar>: VectorField {
   /// Numbers that each row is told; 0: none.
@@ -11,7 +16,7 @@ public protocol ConditionalField<Scalar>: VectorField {
 
 /// Layers that are gated and shifted by the time, and by a context where there is one (Grathwohl et al. 2019, FFJORD's
 /// "concatsquash").
-public struct ConcatSquashField<Scalar: FloatingScalar>: ConditionalField {
+public struct ConcatSquashField<Scalar: FloatingScalar>: ConditionalField, RowTimedField {
   public var layers: [ConcatSquashLinear<Scalar>]
   public var activation: Activation
   public let contextSize: Int
@@ -127,7 +132,7 @@ public struct HypernetworkField<Scalar: FloatingScalar>: VectorField {
 }
 
 /// A network of the state with the time as one more input of its first layer.
-public struct TimeConcatField<Scalar: FloatingScalar>: VectorField {
+public struct TimeConcatField<Scalar: FloatingScalar>: RowTimedField {
   public var first: ConcatLinear<Scalar>
   public var rest: MLP<Scalar>
 

@@ -16,16 +16,17 @@ public enum FlowCoupling: Sendable, Hashable {
       "FlowCoupling: data and noise must be [n, d] of one shape, got \(data.shape) and \(noise.shape)")
     let n = data.shape[0]
     if self == .independent { return Array(0..<n) }
-    let cost = squaredDistances(
-      try data.evaluated().scalars.map(\.asDouble), try noise.evaluated().scalars.map(\.asDouble),
-      dimensions: data.shape[1])
+    let cost = try squaredDistances(data, noise)
     guard case .sinkhorn(let regularisation) = self else {
       return leastCostAssignment(cost, rows: n, columns: n)
     }
     // Draws do not show more digits of the plan.
-    let plan = sinkhornPlan(
-      cost, rows: n, columns: n, regularisation: regularisation, tolerance: 1e-2, iterations: 1000
-    ).weights
+    let found = sinkhornPlan(
+      cost, rows: n, columns: n, regularisation: regularisation, tolerance: 1e-2, iterations: 1000)
+    guard found.rowError <= 0.1 else {
+      throw TransportError.notConverged(rowError: found.rowError, iterations: found.iterations)
+    }
+    let plan = found.weights
     let uniform: [Double] = try Tensor<Double>.uniform(shape: [n], key: key).evaluated().scalars
     return (0..<n).map { row in
       // Rows' sums are 1 / n but for an error.
@@ -57,7 +58,7 @@ public struct MatchingBatch<Scalar: FloatingScalar>: Module {
   }
 }
 
-extension ContinuousFlow {
+extension ContinuousFlow where Field: RowTimedField {
   /// The loss of conditional flow matching (Lipman et al. 2023; Tong et al. 2024): the mean squared distance of the field to
   /// the velocity of straight lines from data at t = 0 to noise at the end time, at random places on them. No solve.
   /// - Parameters:

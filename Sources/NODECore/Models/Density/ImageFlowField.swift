@@ -1,6 +1,6 @@
 /// A field on images for flows: convolutions of 3 x 3 with the time as a channel (FFJORD's convolutional fields, without their
 /// changes of size), softplus between them. States are rows of height x width x channels components.
-public struct ImageFlowField<Scalar: FloatingScalar>: VectorField {
+public struct ImageFlowField<Scalar: FloatingScalar>: RowTimedField {
   /// Of one image: [height, width, channels].
   public let image: [Int]
   public var layers: [ConcatConv2D<Scalar>]
@@ -25,6 +25,10 @@ public struct ImageFlowField<Scalar: FloatingScalar>: VectorField {
 
   public func callAsFunction(_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) -> Tensor<Scalar> {
     requireVectors("ImageFlowField", y, image.reduce(1, *))
+    require(
+      t.count == 1 || t.shape == [y.shape[0], 1],
+      "ImageFlowField: the time must be a scalar or one for each row, got \(t.shape) for \(y.shape)")
+    let t = t.count == 1 ? t.reshaped(to: []) : t.reshaped(to: [y.shape[0], 1, 1, 1])
     var h = y.reshaped(to: Shape([y.shape[0]] + image))
     for (index, layer) in layers.enumerated() {
       h = layer(t, h)

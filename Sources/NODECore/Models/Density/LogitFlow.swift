@@ -10,7 +10,9 @@ public struct LogitFlow<Scalar: FloatingScalar>: InvertibleFlow {
   /// - Parameter margin: in (0, 1/2).
   public init(_ dimensions: Int, margin: Double = 0.05) {
     require(dimensions > 0, "LogitFlow: dimensions must be positive, got \(dimensions)")
-    require(margin > 0 && margin < 0.5, "LogitFlow: the margin is in (0, 1/2), got \(margin)")
+    require(
+      1 - Scalar(margin) < 1 && margin < 0.5,
+      "LogitFlow: the margin is in (0, 1/2) and not lost beside 1 in \(Scalar.self), got \(margin)")
     self.dimensions = dimensions
     self.margin = margin
   }

@@ -87,8 +87,10 @@ public func sinkhornPlan(
   require(
     rows > 0 && columns > 0 && cost.count == rows * columns,
     "sinkhornPlan: \(cost.count) costs are not those of \(rows) rows and \(columns) columns")
-  require(cost.allSatisfy(\.isFinite), "sinkhornPlan: costs must be finite")
   requireSetting("sinkhornPlan", "the regularisation", regularisation, .positive)
+  require(
+    cost.allSatisfy { ($0 / regularisation).isFinite },
+    "sinkhornPlan: costs must be finite, in units of the regularisation \(regularisation) too")
   requireSetting("sinkhornPlan", "the tolerance", tolerance, .positive)
   require(iterations > 0, "sinkhornPlan: iterations must be positive, got \(iterations)")
   var plan = SinkhornIteration(cost.map { -$0 / regularisation }, rows: rows, columns: columns)
@@ -182,9 +184,34 @@ private struct SinkhornIteration {
   }
 }
 
-/// Squared Euclidean distances of the rows of x [m, d] and y [n, d]: m x n, row-major.
-func squaredDistances(_ x: [Double], _ y: [Double], dimensions d: Int) -> [Double] {
-  let m = x.count / d, n = y.count / d
+/// Why there is no transport between two samples.
+public enum TransportError: Error, Hashable, CustomStringConvertible {
+  /// A row of one of the samples (0: the first, 1: the second) is not finite, or so far away that its squared distances are not.
+  case notFinite(sample: Int, row: Int)
+  /// The regularisation is so small beside the distances that Sinkhorn's iterations did not come to an end.
+  case notConverged(rowError: Double, iterations: Int)
+
+  public var description: String {
+    switch self {
+    case .notFinite(let sample, let row):
+      "row \(row) of the \(sample == 0 ? "first" : "second") sample is not finite, or its distances are not"
+    case .notConverged(let error, let iterations):
+      "Sinkhorn's iterations are off by \(error) after \(iterations): take a larger regularisation, or the exact assignment"
+    }
+  }
+}
+
+/// Squared Euclidean distances of the rows of x [m, d] and y [n, d]: m x n, row-major, all finite.
+func squaredDistances<Scalar: FloatingScalar>(_ x: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> [Double] {
+  let d = x.shape[1], m = x.shape[0], n = y.shape[0]
+  let x = try x.evaluated().scalars.map(\.asDouble), y = try y.evaluated().scalars.map(\.asDouble)
+  for (sample, numbers) in [x, y].enumerated() {
+    // The square of twice this, d times, is finite.
+    let limit = 1e150 / Double(d)
+    if let index = numbers.firstIndex(where: { !(abs($0) <= limit) }) {
+      throw TransportError.notFinite(sample: sample, row: index / d)
+    }
+  }
   var result = [Double](repeating: 0, count: m * n)
   for i in 0..<m {
     for j in 0..<n {
@@ -199,15 +226,12 @@ func squaredDistances(_ x: [Double], _ y: [Double], dimensions d: Int) -> [Doubl
   return result
 }
 
-/// The 2-Wasserstein distance of two samples of one size [n, d], by exact assignment.
+/// The 2-Wasserstein distance of two samples of one size [n, d], by exact assignment. Throws `TransportError.notFinite`.
 public func wasserstein2<Scalar: FloatingScalar>(_ x: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Double {
   require(
     x.rank == 2 && x.shape == y.shape && x.count > 0,
     "wasserstein2: needs two samples [n, d] of one shape, got \(x.shape) and \(y.shape)")
-  let n = x.shape[0]
-  let cost = squaredDistances(
-    try x.evaluated().scalars.map(\.asDouble), try y.evaluated().scalars.map(\.asDouble),
-    dimensions: x.shape[1])
+  let n = x.shape[0], cost = try squaredDistances(x, y)
   let columns = leastCostAssignment(cost, rows: n, columns: n)
   return (columns.indices.reduce(0) { $0 + cost[$1 * n + columns[$1]] } / Double(n)).squareRoot()
 }

@@ -29,7 +29,7 @@ public struct PlanarFlow<Scalar: FloatingScalar>: SamplingFlow {
       let w = normals[layer], u = directions[layer]
       // w . u > -1 makes the layer invertible (their appendix A.1).
       let product = (w * u).sum()
-      let direction = u + w * ((softplus(product) - 1 - product) / square(w).sum())
+      let direction = u + w * ((softplus(product) - 1 - product) / (square(w).sum() + 1e-12))
       let h = tanh(matmul(state, w.reshaped(to: [dimensions, 1])) + biases[layer])  // [rows, 1]
       state = state + h * direction
       let slope = 1 - square(h)
