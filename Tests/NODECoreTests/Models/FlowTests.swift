@@ -6,7 +6,7 @@ import Testing
 private typealias D = Tensor<Double>
 
 /// The midpoints of side² cells of a square around 0, [side², 2], and the area of a cell.
-func midpoints(side: Int, span: Double) -> (points: D, area: Double) {
+func midpoints(side: Int, span: Double) -> (points: Tensor<Double>, area: Double) {
   let step = span / Double(side)
   let places: [Double] = (0..<side).map { (Double($0) + 0.5) * step - span / 2 }
   let points: [Double] = places.flatMap { x in places.flatMap { y in [x, y] } }
