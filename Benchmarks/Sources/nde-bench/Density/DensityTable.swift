@@ -1,5 +1,6 @@
 import Foundation
 import NODECore
+import RunnerSupport
 
 /// Rows of numbers to learn the density of.
 struct DensityTable {
