@@ -19,9 +19,9 @@ struct DensityPlanar: ParsableCommand {
   @Argument(help: "u1 ... u4 or data.") var targets = ["u1"]
   @Option(parsing: .upToNextOption, help: "Units and layers.") var sizes = [2, 8, 32]
   @Option(help: "The paper's iterations are divided by this.") var cut = 10
-  @Option(help: "Samples of one step.") var batch = 256
+  @Option(help: "Samples of one step.") var batch = 1024
   @Option(help: "End time of the continuous flows.") var endTime = 10.0
-  @Option(help: "Largest learning rate of the continuous flows.") var learningRate = 1e-2
+  @Option(help: "Largest learning rate of the continuous flows.") var learningRate = 5e-3
   @Option(help: "Samples of the report.") var samples = 20_000
   @Option(help: "Seed.") var seed: UInt64 = 1
   @Option(help: "Threads; one unless told.") var threads = 1
