@@ -4,6 +4,7 @@ SWIFT ?= swift
 FULL ?=
 ARGS ?=
 PEERS_PYTHON ?= python3
+EXAMPLES := $(notdir $(wildcard Examples/*))
 TESTED := -c release -Xswiftc -enable-testing --scratch-path .build/test
 # Optimised, or the numerics take too long under a sanitizer; debug builds have their own target.
 SANITIZED := -c release -Xswiftc -enable-testing --disable-xctest --scratch-path .build/sanitize
@@ -23,8 +24,7 @@ build: setup ## the library, release
 
 test: setup ## all tests: release for the numerics, debug for the bounds checks
 	$(SWIFT) test $(TESTED) --disable-xctest
-	$(SWIFT) run $(TESTED) Spiral
-	$(SWIFT) run $(TESTED) Moons
+	@set -e; for example in $(EXAMPLES); do echo "== example $$example"; $(SWIFT) run $(TESTED) $$example; done
 	$(SWIFT) test --package-path Benchmarks -c release -Xswiftc -enable-testing --disable-xctest
 
 test-debug: setup ## the same tests with bounds and overflow checks

@@ -1,6 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+// Built and run by `make test`; clients do not build them. One folder of Examples each.
+let examples = ["Spiral", "Moons"]
+
 let package = Package(
   name: "NODECore",
   products: [
@@ -20,9 +23,6 @@ let package = Package(
       dependencies: ["COpenBLAS", "CLAPACKE"],
       cSettings: [.define("NDEBUG", .when(configuration: .release))]),
     .target(name: "NODECore", dependencies: ["CKernels"]),
-    // Built and run by `make test`; clients do not build them.
-    .executableTarget(name: "Spiral", dependencies: ["NODECore"], path: "Examples/Spiral"),
-    .executableTarget(name: "Moons", dependencies: ["NODECore"], path: "Examples/Moons"),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     // Interposes malloc, so that tests can count allocations.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
@@ -31,7 +31,8 @@ let package = Package(
     .executableTarget(name: "fuzz-programs", dependencies: ["ProgramFuzzing"], path: "Tests/FuzzPrograms"),
     .testTarget(
       name: "NODECoreTests", dependencies: ["NODECore", "CKernels", "AllocationCounter", "ProgramFuzzing"]),
-  ],
+  ]
+    + examples.map { .executableTarget(name: $0, dependencies: ["NODECore"], path: "Examples/\($0)") },
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17
 )

@@ -6,8 +6,9 @@ struct NDEBench: ParsableCommand {
     commandName: "nde-bench",
     abstract: "Benchmarks of neural differential equations on CPUs.",
     subcommands: [
-      OdenetVsResnet.self, DensityCommand.self, Workloads.self, Latency.self, Growth.self, PerfCheck.self,
-      PerfBaseline.self,
+      OdenetVsResnet.self, DensityCommand.self, PhysicsCommand.self, Workloads.self, Latency.self,
+      Growth.self,
+      PerfCheck.self, PerfBaseline.self,
       PerfMeasure.self, PerfCount.self,
     ])
 }
