@@ -6,8 +6,11 @@ ARGS ?=
 PEERS_PYTHON ?= python3
 EXAMPLES := $(notdir $(wildcard Examples/*))
 TESTED := -c release -Xswiftc -enable-testing --scratch-path .build/test
+RUNNER_TESTED := --package-path Benchmarks -c release -Xswiftc -enable-testing
 # Optimised, or the numerics take too long under a sanitizer; debug builds have their own target.
 SANITIZED := -c release -Xswiftc -enable-testing --disable-xctest --scratch-path .build/sanitize
+ADDRESS := $(SANITIZED)-address --sanitize=address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
+THREAD := $(SANITIZED)-thread --sanitize=thread
 
 .PHONY: all setup build test test-debug bench bench-peers mnist lint format docs sanitize fuzz perf-check perf-baseline clean help
 
@@ -25,7 +28,7 @@ build: setup ## the library, release
 test: setup ## all tests: release for the numerics, debug for the bounds checks
 	$(SWIFT) test $(TESTED) --disable-xctest
 	@set -e; for example in $(EXAMPLES); do echo "== example $$example"; $(SWIFT) run $(TESTED) $$example; done
-	$(SWIFT) test --package-path Benchmarks -c release -Xswiftc -enable-testing --disable-xctest
+	$(SWIFT) test $(RUNNER_TESTED) --disable-xctest
 
 test-debug: setup ## the same tests with bounds and overflow checks
 	$(SWIFT) test --disable-xctest
@@ -52,8 +55,17 @@ docs: ## the DocC documentation, into .build/docs
 	@scripts/docs.sh
 
 sanitize: setup ## the tests under the address + undefined-behaviour and the thread sanitizers
-	$(SWIFT) test $(SANITIZED)-address --sanitize=address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
-	$(SWIFT) test $(SANITIZED)-thread --sanitize=thread
+	$(SWIFT) test $(ADDRESS)
+	$(SWIFT) test $(THREAD)
+
+# What CI runs before everything else, the two side by side: an optimised build of a Swift module is one core's work.
+.PHONY: builds-1 builds-2
+builds-1: setup
+	$(SWIFT) build $(TESTED) --build-tests
+	$(SWIFT) build $(THREAD) --build-tests
+builds-2: setup
+	$(SWIFT) build $(RUNNER_TESTED) --build-tests
+	$(SWIFT) build $(ADDRESS) --build-tests
 
 FUZZ_SECONDS ?= 20
 fuzz: setup ## random files, programs and calls, each for FUZZ_SECONDS (20); SANITIZE=address, FUZZ_SEED=, FUZZ_ONLY=
