@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Built and run by `make test`; clients do not build them. One folder of Examples each.
-let examples = ["Spiral", "Moons"]
+let examples = ["Spiral", "Moons", "Integrator"]
 
 let package = Package(
   name: "NODECore",
