@@ -55,9 +55,7 @@ public struct ImageClassifier<Scalar: FloatingScalar>: Module {
 
   /// What the middle starts from: the stem's output, with the augmented channels. [n, 6, 6, width].
   public func features(_ images: Tensor<Scalar>) -> Tensor<Scalar> {
-    let x = stem(images)
-    guard augmentedChannels > 0 else { return x }
-    return x.padded(before: [0, 0, 0, 0], after: [0, 0, 0, augmentedChannels])
+    StateAugmentation.zeros(augmentedChannels)(stem(images))
   }
 
   /// Logits [n, classes]. Throws what `odeint` throws.

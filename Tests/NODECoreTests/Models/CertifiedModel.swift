@@ -30,9 +30,10 @@ struct CertifiedModel: Sendable, CustomTestStringConvertible {
     }
   }
 
-  static let all: [CertifiedModel] = [
-    CertifiedModel(
-      "MLP with time", TimeConcatField<Double>(3, hidden: [8, 8], key: RandomKey(seed: 1)),
-      from: .normal(shape: [2, 3], key: RandomKey(seed: 2)))
-  ]
+  static let all: [CertifiedModel] =
+    [
+      CertifiedModel(
+        "MLP with time", TimeConcatField<Double>(3, hidden: [8, 8], key: RandomKey(seed: 1)),
+        from: .normal(shape: [2, 3], key: RandomKey(seed: 2)))
+    ] + continuousDepth
 }
