@@ -43,10 +43,10 @@ struct TrajectoryExperiment {
     let all = try dataset.trajectories(key: keys[0]).evaluated()
     let data = all.sliced(0..<trainTimes.count, axis: 0)
     var run = Run()
-    let (model, error) = try train(model(kind, keys[2]), on: data, times: trainTimes, progress)
-    run.trainError = error
+    let (best, loss) = try train(model(kind, keys[2]), on: data, times: trainTimes, progress)
+    run.trainError = loss
     let truth = fit == .driven ? all : try dataset.trajectories(200, key: keys[1]).evaluated()
-    guard let checked = CheckedPath(model, from: start(truth), at: times, isChecked: fit != .driven) else {
+    guard let checked = CheckedPath(best, from: start(truth), at: times, isChecked: fit != .driven) else {
       say("\(task), \(kind.rawValue), seed \(seed): no tolerance passes the check of reconstruction")
       return run
     }
@@ -56,14 +56,14 @@ struct TrajectoryExperiment {
     run.learned = checked.states
     // What was trained on is no test: of one trajectory the later part.
     let first = fit == .driven ? trainTimes.count : 0
-    func error(of component: Int) throws -> Double {
+    func testError(of component: Int) throws -> Double {
       let part = { (x: Tensor<Double>) in
         x.sliced(first..<times.count, axis: 0).sliced(component..<component + 1, axis: 2)
       }
       return try meanSquaredError(part(checked.states), part(truth)).evaluated().scalar
     }
-    run.positionError = try error(of: 0)
-    if checked.states.shape[2] > 1 { run.velocityError = try error(of: 1) }
+    run.positionError = try testError(of: 0)
+    if checked.states.shape[2] > 1 { run.velocityError = try testError(of: 1) }
     return run
   }
 
