@@ -122,28 +122,30 @@ public func solve<Scalar: FloatingScalar>(
     sensitivity: sensitivity, maxSteps: maxSteps, field: field)
 }
 
-private func requireTimes(_ times: Tensor<Double>, _ state: Shape) {
+/// Times of any integration, and its name in messages.
+func requireTimes(_ times: Tensor<Double>, _ state: Shape, _ operation: String = "odeint") {
   require(
     (times.rank == 1 || times.rank == 2) && times.count > 0,
-    "odeint: times must be a vector of at least one, or a row of them for every lane, got shape \(times.shape)"
+    "\(operation): times must be a vector of at least one, or a row of them for every lane, got shape \(times.shape)"
   )
   require(
     times.rank == 1 || state.rank > 0 && times.shape[0] == state[0],
-    "odeint: times of shape \(times.shape) have a row for every lane; the state has shape \(state)")
+    "\(operation): times of shape \(times.shape) have a row for every lane; the state has shape \(state)")
   // Times that are still to be computed are checked by the kernels.
   guard let storage = times.value.node.evaluated(times.value.index) else { return }
   let numbers = storage.array(of: Double.self, count: times.count)
   let count = times.shape.dimensions.last!
   for row in stride(from: 0, to: numbers.count, by: count) {
-    requireOrder(numbers[row..<row + count], times.rank == 2 ? " in the row of lane \(row / count)" : "")
+    let place = times.rank == 2 ? " in the row of lane \(row / count)" : ""
+    requireOrder(numbers[row..<row + count], place, operation)
   }
 }
 
-private func requireOrder(_ numbers: ArraySlice<Double>, _ place: String) {
-  require(numbers.allSatisfy(\.isFinite), "odeint: times must be finite, got \(Array(numbers))\(place)")
+private func requireOrder(_ numbers: ArraySlice<Double>, _ place: String, _ operation: String) {
+  require(numbers.allSatisfy(\.isFinite), "\(operation): times must be finite, got \(Array(numbers))\(place)")
   let isRising = numbers.first! < numbers.last!
   if let (a, b) = zip(numbers, numbers.dropFirst()).first(where: { ($0 < $1) != isRising || $0 == $1 }) {
     fatalError(
-      "odeint: times must be strictly increasing or strictly decreasing, got \(a) before \(b)\(place)")
+      "\(operation): times must be strictly increasing or strictly decreasing, got \(a) before \(b)\(place)")
   }
 }

@@ -1,0 +1,87 @@
+/// A number for every state: rows [rows, columns] -> [rows]. A row's energy depends on that row alone, so that the sum over rows
+/// has each row's own gradient, and rows stay lanes of a solve.
+///
+/// Hamiltonians and potentials are energies; so is whatever else a vector field is made of by differentiation.
+public protocol EnergyFunction<Scalar>: Layer {}
+
+extension EnergyFunction {
+  /// dE/dx for rows x [rows, columns], of x's shape.
+  public func gradient(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
+    requireRows("\(Self.self)", x)
+    return NODECore.gradient(at: x) { x in
+      let energies = self(x)
+      require(
+        energies.shape == [x.shape[0]],
+        "\(Self.self): an energy has shape [\(x.shape[0])] for a state \(x.shape), got \(energies.shape)")
+      return energies.sum()
+    }
+  }
+}
+
+/// An energy given as a closure: a law that is known, with no parameters of its own.
+///
+/// ```swift
+/// let pendulum = KnownEnergy<Double> { x in 1 - cos(x.sliced(0..<1, axis: 1)) + 0.5 * square(x.sliced(1..<2, axis: 1)) }
+/// ```
+/// The closure may return [rows] or [rows, 1].
+public struct KnownEnergy<Scalar: FloatingScalar>: EnergyFunction {
+  public let function: @Sendable (Tensor<Scalar>) -> Tensor<Scalar>
+
+  public init(_ function: @escaping @Sendable (_ x: Tensor<Scalar>) -> Tensor<Scalar>) {
+    self.function = function
+  }
+
+  public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
+    let energies = function(x)
+    return energies.rank == 2 && energies.shape[1] == 1 ? energies.reshaped(to: [x.shape[0]]) : energies
+  }
+
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) {}
+}
+
+/// An energy that is a network with one output and no bias at the end, where it would have no gradient.
+///
+/// With `.orthogonal()` weights it starts as the networks of Greydanus et al. 2019 do; theirs have a second output that their
+/// experiments leave unused.
+public struct NetworkEnergy<Scalar: FloatingScalar>: EnergyFunction {
+  public var net: MLP<Scalar>
+
+  /// - Parameters:
+  ///   - inputs: columns of a state; 2n for a Hamiltonian of n degrees of freedom.
+  ///   - hidden: widths; at least one.
+  ///   - activation: smooth, for the field is a derivative.
+  public init(
+    _ inputs: Int, hidden: [Int] = [200, 200], activation: Activation = .tanh,
+    weightInitializer: Initializer = .orthogonal(), key: RandomKey = RandomKey(seed: 0)
+  ) {
+    require(!hidden.isEmpty, "NetworkEnergy: needs a hidden layer")
+    net = MLP(
+      sizes: [inputs] + hidden + [1], activation: activation, weightInitializer: weightInitializer, key: key)
+    net.layers[net.layers.count - 1].bias = nil
+  }
+
+  public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> { net(x).reshaped(to: [x.shape[0]]) }
+
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("net", &net) }
+}
+
+/// States are rows: [rows, columns].
+func requireRows<Scalar>(_ name: String, _ x: Tensor<Scalar>) {
+  require(x.rank == 2, "\(name): a state is rows [rows, columns], got shape \(x.shape)")
+}
+
+/// Rows of positions, then as many momenta: [rows, 2n]; the two halves.
+func positionsAndMomenta<Scalar: FloatingScalar>(_ name: String, _ x: Tensor<Scalar>) -> (
+  q: Tensor<Scalar>, p: Tensor<Scalar>
+) {
+  require(
+    x.rank == 2 && x.shape[1] > 0 && x.shape[1] % 2 == 0,
+    "\(name): a state is rows of positions and as many momenta, [rows, 2n], got shape \(x.shape)")
+  let n = x.shape[1] / 2
+  return (x.sliced(0..<n, axis: 1), x.sliced(n..<2 * n, axis: 1))
+}
+
+/// What keeps 0 / 0 from a division by a square of a gradient: far below every square that counts.
+func leastSquare<Scalar: FloatingScalar>(_ type: Scalar.Type) -> Double {
+  Scalar.dtype == .float32 ? 1e-30 : 1e-200
+}

@@ -1,0 +1,63 @@
+// Hamiltonians with the structure that mechanics gives them.
+
+/// ½ xᵀ A x with one positive definite matrix: the kinetic energy of momenta, A the inverse mass; the energy of springs.
+public struct QuadraticEnergy<Scalar: FloatingScalar>: EnergyFunction {
+  public var matrix: PositiveMatrix<Scalar>
+
+  /// - Parameter diagonal: of A's Cholesky factor at the start.
+  public init(_ dimensions: Int, diagonal: Double = 1) {
+    matrix = PositiveMatrix(constant: dimensions, diagonal: diagonal)
+  }
+
+  public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> { matrix.quadraticForm(x, x) * 0.5 }
+
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("matrix", &matrix) }
+}
+
+/// H(q, p) = T(p) + V(q): what explicit symplectic methods can step.
+public struct SeparableHamiltonian<Kinetic: EnergyFunction, Potential: EnergyFunction>: EnergyFunction
+where Kinetic.Scalar == Potential.Scalar {
+  public typealias Scalar = Kinetic.Scalar
+
+  public var kinetic: Kinetic
+  public var potential: Potential
+
+  public init(kinetic: Kinetic, potential: Potential) {
+    self.kinetic = kinetic
+    self.potential = potential
+  }
+
+  public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
+    let x = positionsAndMomenta("SeparableHamiltonian", x)
+    return kinetic(x.p) + potential(x.q)
+  }
+
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) {
+    visit("kinetic", &kinetic)
+    visit("potential", &potential)
+  }
+}
+
+/// H(q, p) = ½ pᵀ M⁻¹(q) p + V(q), the inverse mass matrix by its Cholesky factor, a network of the positions (Zhong et al.
+/// 2020, equation 8). With one mass for all positions it is `SeparableHamiltonian` of a `QuadraticEnergy`.
+public struct MechanicalHamiltonian<Potential: EnergyFunction>: EnergyFunction {
+  public typealias Scalar = Potential.Scalar
+
+  public var inverseMass: PositiveMatrix<Scalar>
+  public var potential: Potential
+
+  public init(inverseMass: PositiveMatrix<Scalar>, potential: Potential) {
+    self.inverseMass = inverseMass
+    self.potential = potential
+  }
+
+  public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
+    let x = positionsAndMomenta("MechanicalHamiltonian", x)
+    return inverseMass.quadraticForm(x.q, x.p) * 0.5 + potential(x.q)
+  }
+
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) {
+    visit("inverseMass", &inverseMass)
+    visit("potential", &potential)
+  }
+}
