@@ -26,16 +26,6 @@ extension SymplecticMethod {
   public static let forestRuth = SymplecticMethod(
     name: "forestRuth", stages: composed([1 / (2 - cubeRootOf2), -cubeRootOf2 / (2 - cubeRootOf2)]))
 
-  /// Order 4, four forces, with the smallest error of its kind. McLachlan, Atela, Nonlinearity 5 (1992), table 2.
-  public static let mcLachlanAtela4 = SymplecticMethod(
-    name: "mcLachlanAtela4",
-    stages: [
-      .kick(0.1344961992774310892), .drift(0.5153528374311229364),
-      .kick(-0.2248198030794208058), .drift(-0.085782019412973646),
-      .kick(0.7563200005156682911), .drift(0.4415830236164665242),
-      .kick(0.3340036032863214255), .drift(0.1288461583653841854),
-    ])
-
   /// Order 4, four forces, extended after Forest and Ruth: some hundred times their accuracy. Omelyan, Mryglod, Folk, Comput.
   /// Phys. Commun. 146 (2002), "PEFRL".
   public static let omelyan4: SymplecticMethod = {
@@ -54,7 +44,7 @@ extension SymplecticMethod {
   /// Every method there is; tests measure each one's order.
   public static let all: [SymplecticMethod] = [
     .symplecticEuler, .symplecticEulerAdjoint, .velocityVerlet, .positionVerlet, .ruth3, .forestRuth,
-    .mcLachlanAtela4, .omelyan4, .yoshida6,
+    .omelyan4, .yoshida6,
   ]
 
   private static let cubeRootOf2 = 1.25992104989487316477

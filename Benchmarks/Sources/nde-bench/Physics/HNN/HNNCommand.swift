@@ -62,7 +62,7 @@ struct HNNCommand: ParsableCommand {
       try report.write(to: out, name: "physics-hnn")
     }
     guard !report.figures.isEmpty else { throw RunnerError("no run was finished") }
-    say("\n\(report.table)\n\(out)/physics-hnn.md and .json, and pictures beside them")
+    say("\n\(report.table.terminal)\n\(out)/physics-hnn.md and .json, and pictures beside them")
   }
 
   /// Every figure of one seed, with one value each.
