@@ -64,7 +64,7 @@ extension HamiltonianTask {
   /// Unit masses in the plane with G = 1; columns x of all bodies, y of all, and the momenta likewise.
   static func gravity(bodies: Int) -> KnownEnergy<Double> {
     KnownEnergy { state in
-      let (q, p) = positionsAndMomenta("HamiltonianTask.gravity", state)
+      let (q, p) = phaseHalves(state, "HamiltonianTask.gravity")
       var energy = square(p).sum(axes: [1], keepingDimensions: true) * 0.5
       for i in 0..<bodies {
         for j in i + 1..<bodies {

@@ -28,7 +28,7 @@ public struct HamiltonianTask: Sendable, CustomStringConvertible {
   public static let pendulum = HamiltonianTask(
     name: "pendulum",
     energy: KnownEnergy { x in
-      let x = positionsAndMomenta("HamiltonianTask.pendulum", x)
+      let x = phaseHalves(x, "HamiltonianTask.pendulum")
       return ((1 - cos(x.q)) * 3.0 + square(x.p)).sum(axes: 1)
     }, motions: 50, duration: 3, points: 45, noise: 0.1, trainingMotions: 25, testDuration: 20,
     testPoints: 100,

@@ -10,7 +10,7 @@ public struct RealPendulum: Sendable {
 
   /// The energy that Greydanus et al. fitted to it, 2.4 (1 - cos q) + p²; rows [q, p], [rows, 2] -> [rows].
   public static let energy = KnownEnergy<Double> { x in
-    let x = positionsAndMomenta("RealPendulum.energy", x)
+    let x = phaseHalves(x, "RealPendulum.energy")
     return ((1 - cos(x.q)) * 2.4 + square(x.p)).sum(axes: 1)
   }
 

@@ -70,17 +70,6 @@ func requireRows<Scalar>(_ name: String, _ x: Tensor<Scalar>) {
   require(x.rank == 2, "\(name): a state is rows [rows, columns], got shape \(x.shape)")
 }
 
-/// Rows of positions, then as many momenta: [rows, 2n]; the two halves.
-func positionsAndMomenta<Scalar: FloatingScalar>(_ name: String, _ x: Tensor<Scalar>) -> (
-  q: Tensor<Scalar>, p: Tensor<Scalar>
-) {
-  require(
-    x.rank == 2 && x.shape[1] > 0 && x.shape[1] % 2 == 0,
-    "\(name): a state is rows of positions and as many momenta, [rows, 2n], got shape \(x.shape)")
-  let n = x.shape[1] / 2
-  return (x.sliced(0..<n, axis: 1), x.sliced(n..<2 * n, axis: 1))
-}
-
 /// What keeps 0 / 0 from a division by a square of a gradient: far below every square that counts.
 func leastSquare<Scalar: FloatingScalar>(_ type: Scalar.Type) -> Double {
   Scalar.dtype == .float32 ? 1e-30 : 1e-200

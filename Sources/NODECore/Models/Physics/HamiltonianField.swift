@@ -19,7 +19,7 @@ public struct HamiltonianField<Energy: EnergyFunction>: VectorField {
 
   /// J ∇H at rows x [rows, 2n], of x's shape.
   public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
-    let slope = positionsAndMomenta("HamiltonianField", energy.gradient(x))
+    let slope = phaseHalves(energy.gradient(x), "HamiltonianField")
     return .concatenated([slope.p, -slope.q], axis: 1)
   }
 

@@ -28,7 +28,7 @@ where Kinetic.Scalar == Potential.Scalar {
   }
 
   public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
-    let x = positionsAndMomenta("SeparableHamiltonian", x)
+    let x = phaseHalves(x, "SeparableHamiltonian")
     return kinetic(x.p) + potential(x.q)
   }
 
@@ -52,7 +52,7 @@ public struct MechanicalHamiltonian<Potential: EnergyFunction>: EnergyFunction {
   }
 
   public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
-    let x = positionsAndMomenta("MechanicalHamiltonian", x)
+    let x = phaseHalves(x, "MechanicalHamiltonian")
     return inverseMass.quadraticForm(x.q, x.p) * 0.5 + potential(x.q)
   }
 

@@ -57,9 +57,9 @@ public struct PortHamiltonianField<Energy: EnergyFunction>: VectorField {
   }
 
   public func callAsFunction(_ t: Tensor<Scalar>, _ x: Tensor<Scalar>) -> Tensor<Scalar> {
-    let q = positionsAndMomenta("PortHamiltonianField", x).q
+    let q = phaseHalves(x, "PortHamiltonianField").q
     let gradient = energy.gradient(x)
-    let slope = positionsAndMomenta("PortHamiltonianField", gradient)
+    let slope = phaseHalves(gradient, "PortHamiltonianField")
     var force = -slope.q
     if case .rayleigh(let matrix) = dissipation { force = force - matrix.product(q, slope.p) }
     if let control {
@@ -76,19 +76,19 @@ public struct PortHamiltonianField<Energy: EnergyFunction>: VectorField {
   /// y = g(q)ᵀ ∂H/∂p, [rows, m]: what the input does work on. Its product with u is the power that comes in.
   public func output(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
     guard let input else { fatalError("PortHamiltonianField.output: there is no input matrix g(q)") }
-    let q = positionsAndMomenta("PortHamiltonianField", x).q
-    let velocity = positionsAndMomenta("PortHamiltonianField", energy.gradient(x)).p
+    let q = phaseHalves(x, "PortHamiltonianField").q
+    let velocity = phaseHalves(energy.gradient(x), "PortHamiltonianField").p
     return input.transposedProduct(q, velocity)
   }
 
   /// ∇Hᵀ R ∇H, [rows], not negative: the power that is lost.
   public func dissipatedPower(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
-    let q = positionsAndMomenta("PortHamiltonianField", x).q
+    let q = phaseHalves(x, "PortHamiltonianField").q
     let gradient = energy.gradient(x)
     switch dissipation {
     case .none: return .zeros([x.shape[0]])
     case .rayleigh(let matrix):
-      return matrix.quadraticForm(q, positionsAndMomenta("PortHamiltonianField", gradient).p)
+      return matrix.quadraticForm(q, phaseHalves(gradient, "PortHamiltonianField").p)
     case .full(let matrix): return matrix.quadraticForm(x, gradient)
     }
   }

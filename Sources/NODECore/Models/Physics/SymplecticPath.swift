@@ -9,7 +9,7 @@ extension HamiltonianField {
     stepsPerInterval: Int = 1
   ) -> Tensor<Scalar> where Energy == SeparableHamiltonian<Kinetic, Potential> {
     let path = symplecticOdeint(
-      from: positionsAndMomenta("symplecticPath", x0), at: times, method: method,
+      from: phaseHalves(x0, "symplecticPath"), at: times, method: method,
       stepsPerInterval: stepsPerInterval,
       velocity: { _, p in energy.kinetic.gradient(p) }, force: { _, q in -energy.potential.gradient(q) })
     return .concatenated([path.q, path.p], axis: 2)

@@ -50,7 +50,7 @@ struct HNNCommand: ParsableCommand {
         say(
           "\(experiment.name), seed \(seed): energy MSE "
             + rows.filter { $0.figure == "energy MSE" }.map { "\($0.model) \(SeedReport.text($0.values[0]))" }
-            .joined(separator: ", "))
+            .joined(separator: ", ") + String(format: "; %.0f s so far", monotonicSeconds() - start))
         return rows
       }
       guard var merged = rows.first else { continue }

@@ -64,10 +64,13 @@ struct HNNExperiment {
     let field = try training.fit(
       HamiltonianField(NetworkEnergy<Float>(columns, key: keys[1])), "HNN", data, key: keys[3])
     let plain = try training.fit(
-      HNNBaseline(columns, scalar: Float.self, key: keys[2]), "baseline", data, key: keys[3])
+      HNNBaseline<Float>(baseline: columns, key: keys[2]), "baseline", data, key: keys[3])
     return HNNRun(
-      energy: HamiltonianField(NetworkEnergy<Double>(columns)).replacingParameters(with: field.parameters),
-      baseline: HNNBaseline(columns, scalar: Double.self).replacingParameters(with: plain.parameters),
+      energy: HamiltonianField(
+        NetworkEnergy<Double>(columns, weightInitializer: .zeros)
+      ).replacingParameters(with: field.parameters),
+      baseline: HNNBaseline<Double>(baseline: columns, weightInitializer: .zeros).replacingParameters(
+        with: plain.parameters),
       testLoss: (field.testLoss, plain.testLoss), keys: keys)
   }
 }
@@ -81,17 +84,18 @@ struct HNNRun {
 }
 
 /// The authors' baseline: a network of the state, orthogonal weights, no bias at the end.
-struct HNNBaseline<Scalar: FloatingScalar>: VectorField {
-  var net: MLP<Scalar>
+typealias HNNBaseline<Scalar: FloatingScalar> = AutonomousField<MLP<Scalar>>
 
-  init(_ columns: Int, scalar: Scalar.Type, key: RandomKey = RandomKey(seed: 0)) {
-    net = MLP(columns, 200, 200, columns, activation: .tanh, weightInitializer: .orthogonal(), key: key)
+extension AutonomousField {
+  fileprivate init<Scalar: FloatingScalar>(
+    baseline columns: Int, weightInitializer: Initializer = .orthogonal(),
+    key: RandomKey = RandomKey(seed: 0)
+  ) where Net == MLP<Scalar> {
+    var net = MLP<Scalar>(
+      columns, 200, 200, columns, activation: .tanh, weightInitializer: weightInitializer, key: key)
     net.layers[2].bias = nil
+    self.init(net)
   }
-
-  func callAsFunction(_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) -> Tensor<Scalar> { net(y) }
-
-  mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("net", &net) }
 }
 
 /// Adam on the mean squared error of derivatives.
