@@ -12,6 +12,7 @@ struct DepthPictures {
   }
 
   func write(to folder: String) throws {
+    guard !runs.isEmpty else { return }
     switch experiment.architecture.dimensions {
     case 1: try writeAtomically(try line().svg, to: "\(folder)/\(name)-flow.svg")
     case 2: try writeAtomically(try plane().svg, to: "\(folder)/\(name)-flow.svg")
@@ -87,6 +88,7 @@ struct TrajectoryPictures {
   var runs: [(kind: DepthModelKind, run: TrajectoryExperiment.Run)]
 
   func write(to folder: String) throws {
+    guard !runs.isEmpty else { return }
     let name = String(experiment.task.map { $0 == " " ? "-" : $0 }.filter { $0 != "," })
     for (component, quantity) in ["position", "velocity"].enumerated() {
       var series: [SVGPlot.Series] = []
