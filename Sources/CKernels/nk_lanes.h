@@ -9,6 +9,7 @@
 #define NK_LANES_H
 
 #include <string.h>
+#include "nk_columns.h"
 #include "nk_solve.h"
 
 // Rows that a worker gives to a program.
@@ -57,11 +58,17 @@ struct nk_march {
   nk_slot *slots;
   nk_paces paces;    // [capacity] each
   nk_pace_rule rule;
-  char *t, *h;       // [capacity] stage times; [capacity, dim] h of every element
+  // States, slopes and captures are rows or, where the field allows it, columns: then arrays are [dim, column_rows], the
+  // rows after the active ones hold numbers that do not count, and `own` are the columns of nk_columns.
+  const nk_columns *columns; // NULL: rows
+  int64_t column_rows;
+  char *own;
+  char *t, *h;       // [capacity] stage times; h of every element, with columns of every row
   int64_t evaluated; // stages since the march began
   char *y, *y1, *k[NK_MAX_STAGES], *input;
-  char **captures;   // as nk_rows
-  int64_t *marked;   // [capacity] rows that an attempt rejected
+  char **captures;   // as nk_rows; with columns they are in `own`
+  char *rows[NK_MAX_STAGES + 1]; // columns only: room for one row of some arrays
+  int64_t *marked, *rejected; // [capacity] rows of an attempt that are not simply to go on; that were rejected
   // Puts the next lane into slot `row`, its state into y; 0 when there is none. Sets what nk_slot_start does not.
   int (*load)(nk_march *march, int64_t row);
   // The step of slot `row` is accepted and not counted yet; y still holds where it began. May be NULL.
@@ -70,8 +77,34 @@ struct nk_march {
   void (*finish)(nk_march *march, int64_t row);
 };
 
-int64_t nk_march_plan(nk_march *march, const nk_solve *solve, int64_t capacity, uintptr_t base); // bytes
+// Bytes: with base 0 as many as any layout needs, else those of the one that is laid out. With a watch that is rows, which
+// are what programs run on.
+int64_t nk_march_plan(nk_march *march, const nk_solve *solve, int64_t capacity, uintptr_t base);
 void nk_march_run(nk_march *march);
+// --- Where things are in a march (ode_march_layout.c)
+static inline char *nk_march_at(const nk_march *m, char *array, int64_t row, int64_t component) {
+  const nk_solve *s = m->solve;
+  return array + (m->columns ? (component * m->column_rows + row) * s->size : row * s->row_bytes + component * s->size);
+}
+static inline char *nk_march_step(const nk_march *m, int64_t row) { // h of the row, of its first element
+  return m->h + row * (m->columns ? m->solve->size : m->solve->row_bytes);
+}
+void nk_march_get(const nk_march *march, char *array, int64_t row, char *to);
+void nk_march_put(const nk_march *march, char *array, int64_t row, const char *from);
+// One row in one piece: where it lies or, with columns, a copy, the `room`th.
+char *nk_march_row(const nk_march *march, char *array, int64_t row, int32_t room);
+void nk_march_load_captures(const nk_march *march, int64_t lane, int64_t row);
+void nk_march_move(const nk_march *march, int64_t from, int64_t to); // state, slope, captures
+void nk_march_exchange(const nk_march *march, char *a, char *b, const int64_t *rows, int64_t count);
+int nk_march_is_finite(const nk_march *march, char *array, int64_t row);
+int nk_march_all_finite(const nk_march *march, char *array, int64_t first); // rows [first, active)
+// Kernels over rows [first, active).
+nk_status nk_march_eval(nk_march *march, int64_t first, char *y, char *dy);
+void nk_march_combine(const nk_march *march, int64_t first, char *dst, char *base, const double *weights,
+                      const void *const *vectors, int32_t terms);
+void nk_march_subtract(const nk_march *march, int64_t first, char *dst, char *from); // dst -= from
+void nk_march_errors(const nk_march *march, int64_t first, double *out, char *y0, char *y1, const double *weights,
+                     const void *const *vectors, int32_t terms);
 nk_slot nk_slot_start(const nk_solve *solve, int64_t lane);
 // Arrays of step sizes; what a slot brings into a row, and what it takes along.
 nk_paces nk_paces_plan(int64_t capacity, nk_bump *bump);

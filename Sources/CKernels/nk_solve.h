@@ -94,6 +94,7 @@ typedef struct nk_solve {
   char *y, *y1, *k0, *k_last, *lambda, *lambda1; // [lanes, dim], adaptive steps
   double *time_partials;                         // exact: [groups, time_count]
   char *lane_tape;                               // steps of their own: one tape after the other
+  const struct nk_columns *columns;              // steps of their own: the field as columns; NULL: it is none
   // Backsolve, adaptive: the accumulators of accepted steps, and those with the attempt's; the lane captures' increments;
   // lambda's first and last stage, and what those two stages add to the sums for a weight of one.
   char *committed, *tentative, *lane_tentative;

@@ -5,91 +5,50 @@
 #include "nk_phases.h"
 #pragma STDC FP_CONTRACT OFF
 
-int64_t nk_march_plan(nk_march *m, const nk_solve *s, int64_t capacity, uintptr_t base) {
-  nk_bump bump = {.base = base};
-  const int64_t rows = capacity * s->row_bytes;
-  *m = (nk_march){.solve = s, .capacity = capacity, .rule = nk_pace_rule_of(s)};
-  m->slots = nk_take(&bump, capacity * (int64_t)sizeof(nk_slot));
-  m->t = nk_take(&bump, capacity * s->size);
-  m->h = nk_take(&bump, rows);
-  m->y = nk_take(&bump, rows);
-  m->y1 = nk_take(&bump, rows);
-  m->input = nk_take(&bump, rows);
-  for (int32_t i = 0; i < s->tableau->stages; i++) m->k[i] = nk_take(&bump, rows);
-  m->captures = nk_rows_plan_captures(s, capacity, &bump);
-  m->marked = nk_take(&bump, capacity * (int64_t)sizeof(int64_t));
-  m->paces = nk_paces_plan(capacity, &bump);
-  return bump.used;
-}
-
-// --- Rows ------------------------------------------------------------------------------------------------------
-static nk_rows rows_of(const nk_march *m, int64_t first) {
-  return (nk_rows){.solve = m->solve,
-                   .worker = m->worker,
-                   .group = m->group,
-                   .first = first,
-                   .count = m->active - first,
-                   .captures = m->captures};
-}
-
-static void move_row(nk_march *m, int64_t from, int64_t to) {
-  const nk_solve *s = m->solve;
-  const size_t bytes = (size_t)s->row_bytes;
-  m->slots[to] = m->slots[from];
-  nk_paces_move(&m->paces, from, to);
-  memcpy(nk_row(s, m->y, to), nk_row(s, m->y, from), bytes);
-  memcpy(nk_row(s, m->k[0], to), nk_row(s, m->k[0], from), bytes);
-  for (int32_t c = 0; c < s->ode->capture_count; c++) {
-    if (!m->captures[c]) continue;
-    const int64_t own = nk_capture_bytes(s, c);
-    memcpy(m->captures[c] + to * own, m->captures[c] + from * own, (size_t)own);
-  }
-}
-
 static void end(nk_march *m, int64_t row, nk_status status) {
   nk_slot *slot = &m->slots[row];
   nk_paces_leave(&m->paces, slot, row);
   slot->status = (int32_t)status;
   slot->evaluations += m->evaluated;
   m->finish(m, row);
-  if (row != --m->active) move_row(m, m->active, row);
+  if (row == --m->active) return;
+  m->slots[row] = m->slots[m->active];
+  nk_paces_move(&m->paces, m->active, row);
+  nk_march_move(m, m->active, row);
 }
 
 // The size of every element's step: t1 - t.
 static void set_steps(const nk_march *m, int64_t first) {
   const nk_solve *s = m->solve;
-  s->kernels->spread_steps(nk_row(s, m->h, first), m->paces.t + first, m->paces.t1 + first,
-                           (ptrdiff_t)(m->active - first), (ptrdiff_t)s->ode->dim);
+  s->kernels->spread_steps(nk_march_step(m, first), m->paces.t + first, m->paces.t1 + first,
+                           (ptrdiff_t)(m->active - first), (ptrdiff_t)(m->columns ? 1 : s->ode->dim));
 }
 
-static nk_status eval(nk_march *m, int64_t first, double c, const char *y, char *dy) {
+static nk_status eval(nk_march *m, int64_t first, double c, char *y, char *dy) {
   const nk_solve *s = m->solve;
-  const nk_rows rows = rows_of(m, first);
+  if (m->columns && !m->columns->reads_time) return nk_march_eval(m, first, y, dy);
   // Exactly the step's end for c == 1, so that the stage is the next step's first evaluation.
-  s->kernels->stage_times(m->t + first * s->size, m->paces.t + first, m->paces.t1 + first, c, (ptrdiff_t)rows.count);
-  return nk_rows_eval(&rows, &s->field, m->t + first * s->size, y + first * s->row_bytes, dy + first * s->row_bytes,
-                      NULL);
+  s->kernels->stage_times(m->t + first * s->size, m->paces.t + first, m->paces.t1 + first, c,
+                          (ptrdiff_t)(m->active - first));
+  return nk_march_eval(m, first, y, dy);
 }
 
 // --- The first step (Hairer, Norsett, Wanner I, II.4), for slots [first, active) ---------------------------------
 // Squared norms of rows of x on the scale of the states.
-static void row_norms(const nk_march *m, int64_t first, const char *x, double *norms) {
+static void row_norms(const nk_march *m, int64_t first, char *x, double *norms) {
   const nk_solve *s = m->solve;
-  const int64_t some = s->controller->error_components, dim = s->ode->dim, at = first * s->row_bytes;
   const double one = 1;
-  const char *y = m->y + at;
-  const void *vector = x + at;
-  s->kernels->fill(m->input + at, 1, (ptrdiff_t)((m->active - first) * dim)); // the step size that the kernel multiplies with
-  s->kernels->error_rows(norms + first, y, y, m->input + at, &one, &vector, 1, s->controller->atol, s->controller->rtol,
-                         (ptrdiff_t)(m->active - first), (ptrdiff_t)dim, (ptrdiff_t)(some > 0 && some < dim ? some : dim));
+  const void *vector = x;
+  // The step sizes that the kernel multiplies with.
+  s->kernels->fill(nk_march_step(m, first), 1, (ptrdiff_t)((m->active - first) * (m->columns ? 1 : s->ode->dim)));
+  nk_march_errors(m, first, norms, m->y, m->y, &one, &vector, 1);
 }
 
 // Rows of x that are not finite leave.
-static void leave_unless_finite(nk_march *m, int64_t first, const char *x, nk_status status) {
-  const nk_solve *s = m->solve;
-  if (s->kernels->all_finite(x + first * s->row_bytes, (ptrdiff_t)((m->active - first) * s->ode->dim))) return;
+static void leave_unless_finite(nk_march *m, int64_t first, char *x, nk_status status) {
+  if (nk_march_all_finite(m, x, first)) return;
   for (int64_t r = m->active - 1; r >= first; r--)
-    if (!s->kernels->all_finite(x + r * s->row_bytes, (ptrdiff_t)s->ode->dim)) end(m, r, status);
+    if (!nk_march_is_finite(m, x, r)) end(m, r, status);
 }
 
 static nk_status begin(nk_march *m, int64_t first) {
@@ -117,13 +76,11 @@ static nk_status begin(nk_march *m, int64_t first) {
   }
   set_steps(m, first);
   const double one = 1;
-  const int64_t at = first * s->row_bytes;
-  const ptrdiff_t n = (ptrdiff_t)((m->active - first) * s->ode->dim);
-  const void *slope = m->k[0] + at;
-  s->kernels->combine_rows(m->input + at, m->y + at, m->h + at, &one, &slope, 1, n);
+  const void *slope = m->k[0];
+  nk_march_combine(m, first, m->input, m->y, &one, &slope, 1);
   status = eval(m, first, 1, m->input, m->y1);
   if (status != NK_SUCCESS) return status;
-  s->kernels->axpby(m->y1 + at, m->k[0] + at, -1, 1, n);
+  nk_march_subtract(m, first, m->y1, m->k[0]);
   row_norms(m, first, m->y1, p->factor);
   for (int64_t r = first; r < m->active; r++) {
     const double h0 = fabs(p->t1[r] - p->t[r]);
@@ -167,11 +124,7 @@ static void combine(nk_march *m, char *dst, const double *w) {
   double weights[NK_MAX_STAGES];
   const void *vectors[NK_MAX_STAGES];
   const int32_t terms = nk_terms(w, 1, 1, m->k, 1, s->tableau->stages, weights, vectors);
-  const ptrdiff_t n = (ptrdiff_t)(m->active * s->ode->dim);
-  if (terms > 0)
-    s->kernels->combine_rows(dst, m->y, m->h, weights, vectors, terms, n);
-  else
-    s->kernels->axpby(dst, m->y, 1, 0, n);
+  nk_march_combine(m, 0, dst, m->y, weights, vectors, terms);
 }
 
 // Stages and y1. `dense`: the stages that only dense output needs, too.
@@ -189,7 +142,7 @@ static nk_status stages(nk_march *m, int dense) {
       have_y1 = 1;
     }
     if (!(mask >> i & 1)) continue;
-    const char *input = i == 0 ? m->y : m->input;
+    char *input = i == 0 ? m->y : m->input;
     if (i == last && tableau->fsal)
       input = m->y1;
     else if (i > 0)
@@ -210,16 +163,17 @@ static void save(nk_march *m, int64_t row) {
   const double *times = nk_lane_times(s, slot->lane), t = p->t[row], t1 = p->t1[row];
   double weights[NK_MAX_STAGES], slopes[NK_MAX_STAGES];
   char *k[NK_MAX_STAGES];
-  for (int32_t i = 0; i < s->tableau->stages; i++) k[i] = nk_row(s, m->k[i], row);
   for (; slot->cursor < s->ode->time_count; slot->cursor++) {
     const double time = times[slot->cursor];
     if (p->end[row] >= t ? time > t1 : time < t1) break;
     char *to = s->states + slot->cursor * s->state_bytes + slot->lane * s->row_bytes;
     if (time == t1) {
-      memcpy(to, nk_row(s, m->y1, row), (size_t)s->row_bytes);
+      nk_march_get(m, m->y1, row, to);
     } else {
+      for (int32_t i = 0; i < s->tableau->stages; i++) k[i] = nk_march_row(m, m->k[i], row, i);
       nk_dense_weights(s->tableau, (time - t) / (t1 - t), weights, slopes);
-      nk_combine(s->kernels, to, nk_row(s, m->y, row), weights, 1, t1 - t, k, s->tableau->stages, s->ode->dim);
+      nk_combine(s->kernels, to, nk_march_row(m, m->y, row, NK_MAX_STAGES), weights, 1, t1 - t, k, s->tableau->stages,
+                 s->ode->dim);
     }
   }
   p->save[row] = slot->cursor < s->ode->time_count ? times[slot->cursor] : (double)NAN;
@@ -232,19 +186,38 @@ static void set_errors(nk_march *m) {
   const void *vectors[NK_MAX_STAGES];
   const int32_t terms =
       nk_terms(s->tableau->b_error, 1, 1, m->k, 1, c->adaptive ? s->tableau->step_stages : 0, weights, vectors);
-  const int64_t some = c->error_components, dim = s->ode->dim;
-  s->kernels->error_rows(m->paces.error, m->y, m->y1, m->h, weights, vectors, terms, c->atol, c->rtol, m->active, dim,
-                         some > 0 && some < dim ? some : dim);
+  nk_march_errors(m, 0, m->paces.error, m->y, m->y1, weights, vectors, terms);
 }
 
 // Why a step of the fixed kind failed: a sum of finite slopes that overflowed is the state's fault.
 static nk_status blame(const nk_march *m, int64_t row) {
   const nk_solve *s = m->solve;
   for (int32_t i = 0; i < s->tableau->step_stages; i++)
-    if ((nk_stages_needed(s->tableau, 0) >> i & 1) &&
-        !s->kernels->all_finite(nk_row(s, m->k[i], row), (ptrdiff_t)s->ode->dim))
+    if ((nk_stages_needed(s->tableau, 0) >> i & 1) && !nk_march_is_finite(m, m->k[i], row))
       return NK_NON_FINITE_FIELD;
   return NK_NON_FINITE_STATE;
+}
+
+// The rows that have a verdict. Which those are nobody can predict: no branch asks for it.
+static int64_t mark(const nk_march *m) {
+  const int64_t *verdict = m->paces.verdict, active = m->active;
+  int64_t *marked = m->marked, count = 0;
+  for (int64_t r = 0; r < active; r++) {
+    marked[count] = r;
+    count += verdict[r] != 0;
+  }
+  return count;
+}
+
+// Those of them whose attempt was rejected.
+static int64_t mark_rejected(const nk_march *m, int64_t count) {
+  const int64_t *verdict = m->paces.verdict, *marked = m->marked;
+  int64_t *rejected = m->rejected, n = 0;
+  for (int64_t i = 0; i < count; i++) {
+    rejected[n] = marked[i];
+    n += verdict[marked[i]] & NK_PACE_REJECTED;
+  }
+  return n;
 }
 
 static nk_status advance(nk_march *m) {
@@ -266,9 +239,11 @@ static nk_status advance(nk_march *m) {
     nk_paces_leave(p, &m->slots[r], r);
     m->keep(m, r);
   }
-  const int32_t events = nk_kernels_get(NK_F64)->pace_judge(&m->rule, p, (ptrdiff_t)m->active);
-  for (int64_t r = 0; (events & NK_PACE_SAVES) && r < m->active; r++)
-    if (p->verdict[r] & NK_PACE_SAVES) save(m, r);
+  const nk_kernels *paces = nk_kernels_get(NK_F64);
+  const int32_t events = paces->pace_judge(&m->rule, p, (ptrdiff_t)m->active);
+  const int64_t count = events != 0 ? mark(m) : 0;
+  for (int64_t i = 0; (events & NK_PACE_SAVES) && i < count; i++)
+    if (p->verdict[m->marked[i]] & NK_PACE_SAVES) save(m, m->marked[i]);
   nk_phase_mark(s, m->worker, NK_PHASE_CONTROL, m->active);
   char *swap = m->y;
   m->y = m->y1;
@@ -279,24 +254,16 @@ static nk_status advance(nk_march *m) {
     m->k[0] = m->k[last];
     m->k[last] = swap;
   }
+  paces->pace_advance(p, (ptrdiff_t)m->active);
   if (events & NK_PACE_REJECTED) {
-    // Which rows were rejected nobody can predict: no branch asks for it.
-    int64_t count = 0;
-    for (int64_t r = 0; r < m->active; r++) {
-      m->marked[count] = r;
-      count += p->verdict[r] & NK_PACE_REJECTED;
-    }
-    for (int64_t r = 0; r < m->active; r++) p->t[r] = p->verdict[r] & NK_PACE_REJECTED ? p->t[r] : p->t1[r];
-    for (int64_t i = 0; i < count; i++) {
-      const int64_t r = m->marked[i];
-      nk_exchange(nk_row(s, m->y, r), nk_row(s, m->y1, r), s->row_bytes);
-      if (s->tableau->fsal) nk_exchange(nk_row(s, m->k[0], r), nk_row(s, m->k[last], r), s->row_bytes);
-    }
-  } else {
-    memcpy(p->t, p->t1, (size_t)m->active * sizeof(double));
+    const int64_t rejected = mark_rejected(m, count);
+    nk_march_exchange(m, m->y, m->y1, m->rejected, rejected);
+    if (s->tableau->fsal) nk_march_exchange(m, m->k[0], m->k[last], m->rejected, rejected);
   }
-  for (int64_t r = m->active - 1; (events & NK_PACE_ENDS) && r >= 0; r--)
+  for (int64_t i = count - 1; (events & NK_PACE_ENDS) && i >= 0; i--) {
+    const int64_t r = m->marked[i];
     if (p->verdict[r] & NK_PACE_ENDS) end(m, r, p->verdict[r] & NK_PACE_REJECTED ? blame(m, r) : NK_SUCCESS);
+  }
   return NK_SUCCESS;
 }
 

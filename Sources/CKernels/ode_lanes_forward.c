@@ -26,10 +26,14 @@ int64_t nk_lanes_plan(nk_solve *s, nk_bump *bump) {
   s->blocks = nk_block_count(ode->lanes, s->block_lanes);
   s->groups = nk_min(s->blocks, 64);
   if (gradient) s->groups = nk_max(1, nk_min(s->blocks, (exact ? &s->backward : &s->vjp)->body->groups));
+  nk_columns columns;
+  nk_columns *const kept = nk_take(bump, (int64_t)sizeof columns);
+  s->columns = nk_columns_of(&columns, ode) ? &columns : NULL;
   nk_march march;
   s->scratch_stride = !gradient ? nk_march_plan(&march, s, s->block_lanes, 0)
                       : exact   ? nk_lanes_exact_scratch(s)
                                 : nk_lanes_backsolve_scratch(s);
+  if (s->columns) s->columns = bump->base ? memcpy(kept, &columns, sizeof columns) : NULL;
   s->scratch = nk_take(bump, s->threads * s->scratch_stride);
   s->notes = nk_take(bump, s->groups * (int64_t)sizeof(nk_note));
   if (gradient && !exact) s->lambda = nk_take(bump, s->state_bytes);
@@ -159,9 +163,9 @@ static int load(nk_march *m, int64_t row) {
   const size_t bytes = (size_t)s->row_bytes;
   const char *y0 = s->y0 + lane * s->row_bytes;
   m->slots[row] = nk_slot_start(s, lane);
-  memcpy(nk_row(s, m->y, row), y0, bytes);
+  nk_march_put(m, m->y, row, y0);
   memcpy(s->states + lane * s->row_bytes, y0, bytes);
-  nk_rows_load_captures(s, lane, m->captures, row);
+  nk_march_load_captures(m, lane, row);
   if (s->lane_tape) {
     int64_t *header = nk_lane_tape_of(s, lane).header;
     header[NK_TAPE_STEPS] = 0;
@@ -171,7 +175,7 @@ static int load(nk_march *m, int64_t row) {
 }
 
 static void keep(nk_march *m, int64_t row) {
-  nk_lane_tape_record(m->solve, &m->slots[row], nk_row(m->solve, m->y, row));
+  nk_lane_tape_record(m->solve, &m->slots[row], nk_march_row(m, m->y, row, 0));
 }
 
 // The component that is not finite, or that has the largest share of the last attempt's error.
@@ -179,22 +183,21 @@ static int64_t worst_component(const nk_march *m, int64_t row) {
   const nk_solve *s = m->solve;
   const nk_slot *slot = &m->slots[row];
   const int tried = slot->accepted + slot->rejected > 0;
-  const char *y = nk_row(s, m->y, row), *y1 = nk_row(s, m->y1, row);
   double largest = -1, weights[NK_MAX_STAGES];
   int64_t worst = -1;
   for (int32_t i = 0; i < s->tableau->step_stages; i++) weights[i] = slot->last_h * s->tableau->b_error[i];
   for (int64_t j = 0; j < s->ode->dim; j++) {
-    const int64_t at = j * s->size;
+    const char *y = nk_march_at(m, m->y, row, j), *y1 = nk_march_at(m, m->y1, row, j);
     if (!tried || slot->rejected == 0) {
-      const char *x = tried ? y1 : slot->status == NK_NON_FINITE_FIELD ? nk_row(s, m->k[0], row) : y;
-      if (!s->kernels->all_finite(x + at, 1)) return j;
+      const char *x = tried ? y1 : slot->status == NK_NON_FINITE_FIELD ? nk_march_at(m, m->k[0], row, j) : y;
+      if (!s->kernels->all_finite(x, 1)) return j;
       continue;
     }
     const void *k[NK_MAX_STAGES];
-    for (int32_t i = 0; i < s->tableau->step_stages; i++) k[i] = nk_row(s, m->k[i], row) + at;
-    const double share = s->kernels->error_norm2(y + at, y1 + at, weights, k, s->tableau->step_stages,
+    for (int32_t i = 0; i < s->tableau->step_stages; i++) k[i] = nk_march_at(m, m->k[i], row, j);
+    const double share = s->kernels->error_norm2(y, y1, weights, k, s->tableau->step_stages,
                                                  s->controller->atol, s->controller->rtol, 1);
-    if (!isfinite(share) || !s->kernels->all_finite(y1 + at, 1)) return j;
+    if (!isfinite(share) || !s->kernels->all_finite(y1, 1)) return j;
     if (share > largest) {
       largest = share;
       worst = j;
@@ -219,7 +222,7 @@ static void finish(nk_march *m, int64_t row) {
     if (s->controller->tolerant) // nobody may take it for a result
       s->kernels->fill(to, (double)NAN, (ptrdiff_t)s->ode->dim);
     else
-      memcpy(to, nk_row(s, m->y, row), (size_t)s->row_bytes);
+      nk_march_get(m, m->y, row, to);
   }
   nk_lane_failed(m, row, worst_component(m, row));
 }

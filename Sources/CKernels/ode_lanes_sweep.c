@@ -151,8 +151,8 @@ static int repeat_load(nk_march *m, int64_t row) {
     start.cursor = s->ode->time_count;
     start.task = w->live++;
     m->slots[row] = start;
-    memcpy(nk_row(s, m->y, row), y, (size_t)s->row_bytes);
-    nk_rows_load_captures(s, slot->lane, m->captures, row);
+    nk_march_put(m, m->y, row, y);
+    nk_march_load_captures(m, slot->lane, row);
     return 1;
   }
   return 0;
@@ -161,7 +161,7 @@ static int repeat_load(nk_march *m, int64_t row) {
 static void repeat_keep(nk_march *m, int64_t row) {
   nk_sweep *w = m->context;
   const nk_slot *slot = &m->slots[row];
-  store(w, slot->task, segment(w, &w->slots[slot->task]) + slot->accepted, slot->t, nk_row(w->s, m->y, row));
+  store(w, slot->task, segment(w, &w->slots[slot->task]) + slot->accepted, slot->t, nk_march_row(m, m->y, row, 0));
 }
 
 static void repeat_finish(nk_march *m, int64_t row) {

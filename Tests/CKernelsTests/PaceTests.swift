@@ -176,6 +176,13 @@ import Testing
           #expect(row.afterRejection == expected[r].afterRejection && row.nonFinite == expected[r].nonFinite)
         }
         #expect(events == all)
+        let advance = try #require(kernel.kernels.pace_advance)
+        let times = (0..<count).map { (from: found.paces.t[$0], to: found.paces.t1[$0]) }
+        advance(&found.paces, count)
+        for r in 0..<count {
+          let isRejected = found.paces.verdict[r] & Int64(NK_PACE_REJECTED) != 0
+          #expect(isSame(found.paces.t[r], isRejected ? times[r].from : times[r].to))
+        }
       }
     }
   }

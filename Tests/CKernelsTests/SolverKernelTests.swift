@@ -166,6 +166,41 @@ import Testing
     }
   }
 
+  /// The same errors of rows that are stored as columns, to the bit.
+  @Test(arguments: KernelCase.all, [1, 2, 3, 4, 5, 6, 7, 8, 9, 16] as [Int])
+  func columnsHaveTheErrorsOfRows(kernel: KernelCase, dim: Int) {
+    var random = SeededGenerator(state: 12)
+    for rows in [1, 2, 7, 8, 9, 33] {
+      for terms in [1, 3, 6] {
+        let n = rows * dim, stride = (rows + 7) / 8 * 8 + 3
+        let byRows = (0..<terms + 3).map { _ in Operand(random: n, kernel.dtype, using: &random) }
+        let steps = (0..<rows).map { _ in Double.random(in: -1...1, using: &random) }
+        for r in 0..<rows { for c in 0..<dim { byRows[2][r * dim + c] = steps[r] } }
+        if rows > 3 { byRows[1][3 * dim + dim - 1] = .infinity }
+        let byColumns = byRows.map { rows in
+          let columns = Operand([Double](repeating: .nan, count: dim * stride), kernel.dtype)
+          for i in 0..<n { columns[i % dim * stride + i / dim] = rows[i] }
+          return columns
+        }
+        let weights = (0..<terms).map { _ in Double.random(in: -1...1, using: &random) }
+        for counted in Set([1, (dim + 1) / 2, dim]) {
+          let found = Operand(rows, .NK_F64)
+          var right = [Double](repeating: -1, count: rows)
+          kernel.kernels.error_rows(
+            &right, byRows[0].raw, byRows[1].raw, byRows[2].raw, weights,
+            byRows[3...].map { UnsafeRawPointer?($0.raw) }, Int32(terms), 1e-3, 1e-2, rows, dim, counted)
+          kernel.kernels.error_columns(
+            found.raw.assumingMemoryBound(to: Double.self), byColumns[0].raw, byColumns[1].raw,
+            byColumns[2].raw, weights, byColumns[3...].map { UnsafeRawPointer?($0.raw) }, Int32(terms), 1e-3,
+            1e-2, rows, dim, stride, counted)
+          #expect(found.guardIsIntact)
+          for r in 0..<rows { #expect(found[r] == right[r] || (found[r].isNaN && right[r].isNaN)) }
+        }
+        withExtendedLifetime((byRows, byColumns)) {}
+      }
+    }
+  }
+
   /// A NaN anywhere in a state makes its norm NaN, so that the step is rejected.
   @Test(arguments: KernelCase.all)
   func normsPropagateNaN(kernel: KernelCase) {

@@ -182,14 +182,21 @@ typedef struct nk_kernels {
   void (*error_rows)(double *out, const void *y0, const void *y1, const void *h, const double *w,
                      const void *const *k, int32_t terms, double atol, double rtol, ptrdiff_t rows, ptrdiff_t dim,
                      ptrdiff_t counted);
+  // error_rows of rows that are stored as columns: component c of row r at c * stride + r, h for every row. Memory of
+  // operands, not of `out`, reaches to a multiple of eight rows.
+  void (*error_columns)(double *out, const void *y0, const void *y1, const void *h, const double *w,
+                        const void *const *k, int32_t terms, double atol, double rtol, ptrdiff_t rows,
+                        ptrdiff_t columns, ptrdiff_t stride, ptrdiff_t counted);
   // Times of a stage: from + c * (to - from), exactly `to` for c == 1. Every element's step: h[r, :] = to[r] - from[r].
   void (*stage_times)(void *t, const double *from, const double *to, double c, ptrdiff_t rows);
   void (*spread_steps)(void *h, const double *from, const double *to, ptrdiff_t rows, ptrdiff_t dim);
   // Where the next attempts end (adaptive steps); returns NK_PACE_FAILS when some verdict is not NK_SUCCESS, and
   // NK_PACE_INSIDE when a save time lies strictly inside of an attempt.
   int32_t (*pace_next)(const nk_pace_rule *rule, const nk_paces *paces, ptrdiff_t rows);
-  // What becomes of the attempts, t excepted; returns all bits that are set in some verdict. Both in the f64 tables only.
+  // What becomes of the attempts, t excepted; returns all bits that are set in some verdict. In the f64 tables only.
   int32_t (*pace_judge)(const nk_pace_rule *rule, const nk_paces *paces, ptrdiff_t rows);
+  // After a verdict of pace_judge: t of rows that were not rejected becomes t1.
+  void (*pace_advance)(const nk_paces *paces, ptrdiff_t rows);
   // Sum of (x[i] / (atol + rtol*|scale[i]|))^2: the norm of Hairer's initial step.
   double (*scaled_norm2)(const void *x, const void *scale, double atol, double rtol, ptrdiff_t n);
   double (*dot)(const void *a, const void *b, ptrdiff_t n); // in double, fixed tree

@@ -107,6 +107,11 @@ struct nk_ode {
   const int32_t *captures, *ct_captures;
 };
 
+// Whether a solve with a step size for every lane has its rows as columns: 1 where the field's body is nothing but
+// elementwise code and moves within a lane, of few numbers. Neither steps nor bits depend on it. Under a watch (a profile, the
+// search for a failure) the field runs on rows, instruction by instruction.
+int nk_ode_is_columnar(const nk_ode *ode);
+
 // Bytes of the opaque tape buffer.
 int64_t nk_ode_tape_bytes(const nk_ode *ode);
 // Workspace of the instruction (solver scratch, the field programs' arenas, blocks and accumulators).

@@ -16,11 +16,13 @@ const nk_kernels NK_CONCAT(nk_table, NK_ISA_SUFFIX, NK_TYPE_SUFFIX, ) = {
     .combine = NK_FN(combine),
     .combine_rows = NK_FN(combine_rows),
     .error_rows = NK_FN(error_rows),
+    .error_columns = NK_FN(error_columns),
     .stage_times = NK_FN(stage_times),
     .spread_steps = NK_FN(spread_steps),
 #if NK_DOUBLE
     .pace_next = NK_FN(pace_next),
     .pace_judge = NK_FN(pace_judge),
+    .pace_advance = NK_FN(pace_advance),
 #endif
     .error_norm2 = NK_FN(error_norm2),
     .scaled_norm2 = NK_FN(scaled_norm2),
