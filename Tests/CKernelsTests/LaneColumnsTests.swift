@@ -54,7 +54,7 @@ struct ColumnarField: Sendable, CustomTestStringConvertible {
       p.elementwise(
         dims: [3],
         operands: [view(u, lane: 3, [1]), view(y, lane: 3, [1]), view(u, offset: 1, lane: 3, [0])],
-        constants: [-0.3], code: [(.fma, 1, 3, 0), (.add, 4, 2, 0), (.exp, 4, 0, 0), (.min, 6, 5, 0)],
+        constants: [-0.3], code: [(.fma, 1, 3, 0), (.add, 4, 2, 0), (.exp, 4, 0, 0), (.minimum, 6, 5, 0)],
         outputs: [(dy, 7)])
     },
     ColumnarField(testDescription: "one number", dim: 1) { p, t, y, shared, own, dy in
@@ -182,6 +182,7 @@ struct ColumnarField: Sendable, CustomTestStringConvertible {
       let isFixed = method.embedded == 0
       var controller =
         isFixed ? OdeProblem.fixed(stepsPerInterval: 5) : OdeProblem.adaptive(tolerance, i: 0.3, p: 0.4)
+      (controller.rtol, controller.atol) = (tolerance, tolerance)
       for (lanes, counted) in [(1, 0), (2, 0), (37, 0), (150, 1)] as [(Int, Int64)] {
         controller.error_components = counted
         let columns = run(field, dtype, method, controller, lanes: lanes, onRows: false)
