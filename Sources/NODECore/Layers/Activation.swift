@@ -1,6 +1,6 @@
 /// An activation function, by name.
 public enum Activation: Sendable, Hashable, CaseIterable {
-  case identity, relu, tanh, sigmoid, softplus, silu, gelu, geluTanh, elu, leakyReLU, sin
+  case identity, relu, tanh, sigmoid, softplus, silu, gelu, geluTanh, elu, leakyReLU, sin, gaussian
 
   public func callAsFunction<Scalar: FloatingScalar>(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
     switch self {
@@ -15,6 +15,7 @@ public enum Activation: Sendable, Hashable, CaseIterable {
     case .elu: NODECore.elu(x)
     case .leakyReLU: NODECore.leakyReLU(x)
     case .sin: NODECore.sin(x)
+    case .gaussian: NODECore.gaussian(x)
     }
   }
 }

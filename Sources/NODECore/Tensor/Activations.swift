@@ -34,3 +34,6 @@ public func elu<S: FloatingScalar>(_ x: Tensor<S>, alpha: Double = 1) -> Tensor<
 public func leakyReLU<S: FloatingScalar>(_ x: Tensor<S>, slope: Double = 0.01) -> Tensor<S> {
   `where`(step(x), x, slope * x)
 }
+
+/// exp(-x^2), a radial basis function of one input.
+public func gaussian<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { exp(-square(x)) }

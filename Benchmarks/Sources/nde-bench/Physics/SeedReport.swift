@@ -21,6 +21,8 @@ struct SeedReport: Codable {
   var command: String
   var seconds: Double
   var figures: [SeedFigure] = []
+  /// Equations that were recovered, by run, where the experiment is about such.
+  var formulas: [String: [String]]?
 
   init(command: String) {
     self.command = command

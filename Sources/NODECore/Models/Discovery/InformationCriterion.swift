@@ -1,0 +1,30 @@
+import Foundation
+
+/// What a fit is worth, its residuals against its parameters: smaller is better. Residuals are taken as independent and normal
+/// with one unknown deviation, which counts as a parameter too; constants that all fits share are left out.
+public enum InformationCriterion: String, Sendable, Hashable, CaseIterable {
+  /// n log(rss / n) + 2 k (Akaike 1974).
+  case aic
+  /// Akaike's, with the correction 2 k (k + 1) / (n - k - 1) for few observations (Hurvich, Tsai 1989).
+  case aicc
+  /// n log(rss / n) + k log n (Schwarz 1978).
+  case bic
+
+  /// The criterion for a sum of squared residuals; infinite where there are too few observations to tell.
+  /// - Parameters:
+  ///   - observations: n, of all components together.
+  ///   - parameters: fitted coefficients; k is one more.
+  public func score(residuals rss: Double, observations n: Double, parameters: Int) -> Double {
+    require(
+      rss >= 0 && n > 0 && parameters >= 0,
+      "InformationCriterion: \(rss) from \(n) observations with \(parameters) parameters")
+    let k = Double(parameters + 1)
+    // Residuals of round-off are as good as none, but not infinitely better than each other.
+    let fit = n * Foundation.log(max(rss / n, .leastNormalMagnitude))
+    switch self {
+    case .aic: return fit + 2 * k
+    case .aicc: return n > k + 1 ? fit + 2 * k + 2 * k * (k + 1) / (n - k - 1) : .infinity
+    case .bic: return fit + k * Foundation.log(n)
+    }
+  }
+}

@@ -1,0 +1,157 @@
+import Foundation
+
+/// Sequentially thresholded least squares (Brunton, Proctor, Kutz 2016, "Discovering governing equations from data by sparse
+/// identification of nonlinear dynamical systems", supplement 2): fit, drop what is small, fit the rest, until nothing is dropped.
+///
+/// Columns are scaled to root mean square 1, so that a threshold is a share: a term is dropped whose root mean square over
+/// the data is less than `threshold` times the target's. Least squares are solved by QR factors (`leastSquares`) in Double.
+public struct SparseRegression: Sendable, Hashable {
+  /// Each gives one fit of the path; not negative.
+  public var thresholds: [Double]
+  /// Adds ridge |c|^2 to the mean squares while terms are being dropped, c being the scaled coefficients relative to the target's root mean
+  /// square. It tells terms apart that are nearly dependent on the data. The fits that are returned have none. Not negative.
+  public var ridge: Double
+  /// How fits of the path follow from each other.
+  public var search: Search
+
+  public enum Search: Sendable, Hashable, CaseIterable {
+    /// Every threshold starts from all terms, as in the paper.
+    case thresholds
+    /// No thresholds: from all terms on, the one whose absence costs least goes, one at a time (backward elimination; Boninsegna,
+    /// Nüske, Clementi 2018, use the smallest coefficient): a fit of every size.
+    case elimination
+  }
+
+  /// 10^-3 to 1, ten a decade.
+  public static let defaultThresholds = (0...30).map { Foundation.pow(10, -3 + Double($0) / 10) }
+
+  public init(
+    thresholds: [Double] = SparseRegression.defaultThresholds, ridge: Double = 0, search: Search = .thresholds
+  ) {
+    require(
+      thresholds.allSatisfy { $0.isFinite && $0 >= 0 } && (!thresholds.isEmpty || search == .elimination),
+      "SparseRegression: thresholds must be finite and not negative, got \(thresholds)")
+    require(ridge.isFinite && ridge >= 0, "SparseRegression: the ridge must not be negative, got \(ridge)")
+    self.thresholds = thresholds
+    self.ridge = ridge
+    self.search = search
+  }
+
+  /// One fit of a path.
+  public struct Fit: Sendable, Hashable {
+    /// The columns that are left, ascending.
+    public let support: [Int]
+    /// One a column of the support, in the target's units.
+    public let coefficients: [Double]
+    /// Sum of squares.
+    public let residuals: Double
+  }
+
+  /// The different fits for one target, fewest terms first; of fits of the same columns there is one.
+  /// - Parameters:
+  ///   - columns: [rows, terms] finite numbers, at least as many rows as terms.
+  ///   - target: [rows].
+  public func path(_ columns: Tensor<Double>, _ target: Tensor<Double>) -> [Fit] {
+    require(
+      columns.rank == 2 && target.shape == [columns.shape[0]] && columns.shape[0] >= columns.shape[1],
+      "SparseRegression: columns \(columns.shape) and a target \(target.shape); [rows, terms] with rows >= terms and "
+        + "[rows] are needed")
+    var problem = ScaledProblem(columns, target, ridge: ridge)
+    var fits: [[Int]: Fit] = [:]
+    func keep(_ support: [Int]) { fits[support] = fits[support] ?? problem.fit(support) }
+    switch search {
+    case .thresholds:
+      for threshold in thresholds {
+        var support = problem.everything
+        while !support.isEmpty {
+          let coefficients = problem.ridged(support).coefficients
+          let left = zip(support, coefficients).filter { abs($1) >= threshold }.map(\.0)
+          if left.count == support.count { break }
+          support = left
+        }
+        keep(support)
+      }
+    case .elimination:
+      var support = problem.everything
+      keep(support)
+      while !support.isEmpty {
+        let cost = support.indices.map { leaving -> Double in
+          var rest = support
+          rest.remove(at: leaving)
+          return problem.ridged(rest).residuals
+        }
+        support.remove(at: cost.indices.min { cost[$0] < cost[$1] }!)
+        keep(support)
+      }
+    }
+    return fits.values.sorted { ($0.support.count, $0.residuals) < ($1.support.count, $1.residuals) }
+  }
+}
+
+/// Columns and target with root mean square 1, and the fits that were made of them.
+private struct ScaledProblem {
+  private let columns: [[Double]]
+  private let target: [Double]
+  private let scales: [Double]
+  private let targetScale: Double
+  private let ridge: Double
+  private var known: [[Int]: (coefficients: [Double], residuals: Double)] = [:]
+
+  init(_ columns: Tensor<Double>, _ target: Tensor<Double>, ridge: Double) {
+    let rows = columns.shape[0], count = columns.shape[1], numbers = columns.scalars
+    func rootMeanSquare(_ x: [Double]) -> Double {
+      (x.reduce(0) { $0 + $1 * $1 } / Double(rows)).squareRoot()
+    }
+    let raw = (0..<count).map { j in (0..<rows).map { numbers[$0 * count + j] } }
+    require(
+      numbers.allSatisfy(\.isFinite) && target.scalars.allSatisfy(\.isFinite),
+      "SparseRegression: a term or the target is not finite on the data")
+    // A column or target of zeros stays one.
+    scales = raw.map { max(rootMeanSquare($0), .leastNormalMagnitude) }
+    targetScale = max(rootMeanSquare(target.scalars), .leastNormalMagnitude)
+    self.columns = zip(raw, scales).map { column, scale in column.map { $0 / scale } }
+    self.target = target.scalars.map { [targetScale] in $0 / targetScale }
+    self.ridge = ridge
+  }
+
+  /// All columns that are not zero.
+  var everything: [Int] { columns.indices.filter { scales[$0] > .leastNormalMagnitude } }
+
+  /// Scaled coefficients, with the ridge; residuals are without it.
+  mutating func ridged(_ support: [Int]) -> (coefficients: [Double], residuals: Double) {
+    if let found = known[support] { return found }
+    let found = solve(support, ridge: ridge)
+    known[support] = found
+    return found
+  }
+
+  /// The plain fit in the target's units.
+  func fit(_ support: [Int]) -> SparseRegression.Fit {
+    let (coefficients, residuals) = solve(support, ridge: 0)
+    return SparseRegression.Fit(
+      support: support, coefficients: zip(support, coefficients).map { $1 * targetScale / scales[$0] },
+      residuals: residuals * targetScale * targetScale)
+  }
+
+  private func solve(_ support: [Int], ridge: Double) -> (coefficients: [Double], residuals: Double) {
+    let rows = target.count, count = support.count
+    guard count > 0 else { return ([], target.reduce(0) { $0 + $1 * $1 }) }
+    var matrix = (0..<rows).flatMap { row in support.map { columns[$0][row] } }
+    var right = target
+    if ridge > 0 {
+      let weight = (ridge * Double(rows)).squareRoot()
+      for i in 0..<count {
+        matrix += (0..<count).map { $0 == i ? weight : 0 }
+        right.append(0)
+      }
+    }
+    let solved = leastSquares(Tensor(matrix, shape: [right.count, count]), Tensor(right)).scalars
+    // Columns that depend on each other exactly have no finite solution: such a fit is never the best.
+    guard solved.allSatisfy(\.isFinite) else { return (solved.map { _ in .infinity }, .infinity) }
+    let residuals = (0..<rows).reduce(0.0) { sum, row in
+      let error = zip(support, solved).reduce(target[row]) { $0 - columns[$1.0][row] * $1.1 }
+      return sum + error * error
+    }
+    return (solved, residuals)
+  }
+}

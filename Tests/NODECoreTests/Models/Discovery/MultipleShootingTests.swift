@@ -1,0 +1,95 @@
+import Foundation
+import NODECore
+import Testing
+
+@Suite struct MultipleShootingTests {
+  private static let system = DynamicalSystem.lotkaVolterra
+  private static let options = SolveOptions(method: .dopri5, rtol: 1e-9, atol: 1e-9)
+
+  /// The true field from true starts leaves nothing to lose, whether the last piece is whole (31 = 1 + 6 x 5) or not.
+  @Test(arguments: [2, 4, 6, 9, 31]) func theTruthCostsNothing(groupSize: Int) throws {
+    let data = try Self.system.trajectory().evaluated()
+    let shooting = MultipleShooting(
+      times: Self.system.times, observations: data, groupSize: groupSize, continuity: 10)
+    #expect(shooting.pieces == Int((30 / Double(groupSize - 1)).rounded(.up)))
+    let loss = try shooting.loss(from: shooting.observedStarts, options: Self.options) { _, y in
+      Self.system.field(y)
+    }
+    #expect(loss.scalar < 1e-12)
+  }
+
+  /// The loss against its definition, with one solve a piece.
+  @Test(arguments: MultipleShooting<Double>.Penalty.allCases)
+  func theLossIsTheSumOverPieces(penalty: MultipleShooting<Double>.Penalty) throws {
+    let times = [0, 0.2, 0.5, 0.6, 1, 1.1],
+      data = Tensor<Double>.normal(shape: [6, 2], key: RandomKey(seed: 3))
+    let shooting = MultipleShooting(
+      times: times, observations: data, groupSize: 3, continuity: 7, penalty: penalty)
+    let loss = try shooting.loss(from: shooting.observedStarts, options: Self.options) { t, y in
+      -y * y + sin(t)
+    }
+    var expected = 0.0, last: Tensor<Double>?
+    for range in [0...2, 2...4, 4...5] {
+      let path = try odeint(
+        from: data[range.lowerBound..<range.lowerBound + 1], at: Array(times[range]), rtol: 1e-9, atol: 1e-9
+      ) { t, y in -y * y + sin(t) }.states.reshaped(to: [range.count, 2])
+      expected += square(path - data[range.lowerBound...range.upperBound]).sum().scalar
+      if let last {
+        let gap = last - data[range.lowerBound]
+        expected += 7 * (penalty == .squared ? square(gap) : abs(gap)).sum().scalar
+      }
+      last = path[range.count - 1]
+    }
+    #expect(abs(loss.scalar - expected) < 1e-6 * expected)
+  }
+
+  @Test func theGradientIsThatOfDifferencesForFieldAndStarts() throws {
+    let data = try Self.system.observations(noise: 0.02, key: RandomKey(seed: 1)).evaluated()
+    let shooting = MultipleShooting(
+      times: Self.system.times, observations: data, groupSize: 8, continuity: 3)
+    // Steps that do not depend on the parameters: one an interval.
+    let options = SolveOptions(method: .rk4)
+    let x = Term(powers: [1, 0]), y = Term(powers: [0, 1])
+    let field = SymbolicField<Double>(
+      variables: ["x", "y"], equations: [[(x, 1.2), (x * y, -0.8)], [(x * y, 0.9), (y, -1.7)]])
+    let count = shooting.observedStarts.count
+    let start = Tensor.concatenated([
+      field.coefficients, (shooting.observedStarts + 0.05).reshaped(to: [count]),
+    ])
+    try checkGradient(
+      of: { vector in
+        let field = field.replacingParameters(with: vector[0..<4])
+        return try shooting.loss(
+          from: vector[4...].reshaped(to: shooting.observedStarts.shape), options: options
+        ) { t, y in field(t, y) }
+      }, at: start
+    ).verify()
+  }
+
+  /// From a bad guess a long solve is lost in; coefficients and starts are found together.
+  @Test func coefficientsAndStartsAreFound() throws {
+    struct Model: Module {
+      var field: SymbolicField<Double>
+      var starts: Tensor<Double>
+      mutating func visitParameters(_ visit: inout ParameterVisitor) {
+        visit("field", &field)
+        visit("starts", &starts)
+      }
+    }
+    let data = try Self.system.trajectory().evaluated()
+    let shooting = MultipleShooting(
+      times: Self.system.times, observations: data, groupSize: 6, continuity: 10)
+    var field = Self.system.field
+    field.coefficients = Tensor([1, -0.5, 0.5, -1])
+    let found = try LBFGS(maximumIterations: 100, gradientTolerance: 1e-8).minimize(
+      Model(field: field, starts: shooting.observedStarts * 1.1)
+    ) { model in
+      try shooting.loss(from: model.starts, options: SolveOptions(rtol: 1e-8, atol: 1e-8)) { t, y in
+        model.field(t, y)
+      }
+    }
+    for (a, b) in zip(found.point.field.coefficients.scalars, [1.3, -0.9, 0.8, -1.8]) {
+      #expect(abs(a - b) < 1e-3)
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import NODECore
+import Testing
+
+@Suite struct SparseRegressionTests {
+  /// Exact derivatives along a trajectory: the terms are the system's own, and no others.
+  @Test(arguments: [DynamicalSystem.lotkaVolterra, .lorenz, .vanDerPol])
+  func cleanDataGiveTheExactEquations(system: DynamicalSystem) throws {
+    let states = try system.trajectory().evaluated()
+    let rows = stride(from: 0, to: states.shape[0], by: max(1, states.shape[0] / 200))
+    let some = Tensor(rows.flatMap { states[$0].scalars }, shape: [Array(rows).count, states.shape[1]])
+    let library = TermLibrary.polynomials(of: states.shape[1], degree: 3)
+    for search in SparseRegression.Search.allCases {
+      // Lorenz has twenty terms; eliminating them one at a time is tried on the small systems.
+      if search == .elimination && states.shape[1] > 2 { continue }
+      let sindy = SINDy(library: library, regression: SparseRegression(search: search))
+      let found = sindy.discover(
+        system.field.variables, states: some, values: system.derivatives(at: some)
+      ).field
+      for (found, truth) in zip(found.equations, system.field.equations) {
+        #expect(Set(found.map(\.term)) == Set(truth.map(\.term)), "\(search)")
+        for (term, coefficient) in found {
+          let expected = try #require(truth.first { $0.term == term }).coefficient
+          #expect(abs(coefficient - expected) < 1e-8 * abs(expected))
+        }
+      }
+    }
+  }
+
+  /// With noise on the target the criteria choose as many terms as there are, whatever the seed.
+  @Test func criteriaChooseTheRightSize() throws {
+    let system = DynamicalSystem.vanDerPol, states = try system.trajectory().evaluated()
+    let library = TermLibrary.polynomials(of: 2, degree: 3)
+    for seed in 0..<3 {
+      let clean = system.derivatives(at: states)
+      let noisy =
+        clean + .normal(shape: clean.shape, standardDeviation: 0.1, key: RandomKey(seed: UInt64(seed)))
+      for criterion in [InformationCriterion.bic] {
+        let found = SINDy(library: library, criterion: criterion)
+          .discover(["x", "v"], states: states, values: noisy)
+        #expect(
+          found.field.terms.map { Set($0) } == system.field.terms.map { Set($0) },
+          "\(criterion) \(found.field)")
+      }
+    }
+  }
+
+  @Test func criteriaHaveTheirFormulas() {
+    let fit = 20 * log(5.0 / 20)
+    #expect(
+      abs(InformationCriterion.aic.score(residuals: 5, observations: 20, parameters: 2) - (fit + 6)) < 1e-12)
+    #expect(
+      abs(
+        InformationCriterion.aicc.score(residuals: 5, observations: 20, parameters: 2) - (fit + 6 + 24.0 / 16)
+      )
+        < 1e-12)
+    #expect(
+      abs(InformationCriterion.bic.score(residuals: 5, observations: 20, parameters: 2) - (fit + 3 * log(20)))
+        < 1e-12)
+    #expect(InformationCriterion.aicc.score(residuals: 5, observations: 4, parameters: 2) == .infinity)
+  }
+
+  /// What is dropped does not depend on units of the columns or of the target.
+  @Test func thresholdsAreShares() {
+    let key = RandomKey(seed: 4)
+    let columns = Tensor<Double>.normal(shape: [40, 3], key: key)
+    let weights = Tensor<Double>([2, 0.01, -1])
+    let target = matmul(columns, weights)
+    let units = Tensor<Double>([1e-6, 1e3, 50])
+    let regression = SparseRegression(thresholds: [0.1])
+    let plain = regression.path(columns, target), scaled = regression.path(columns * units, target * 1e4)
+    #expect(plain.map(\.support) == [[0, 2]] && scaled.map(\.support) == [[0, 2]])
+    for (a, b) in zip(zip(plain[0].coefficients, scaled[0].coefficients), [1e-6, 50]) {
+      #expect(abs(a.1 * b / 1e4 - a.0) < 1e-12)
+    }
+    // Least squares of the two columns that are left, by the normal equations.
+    let two = Tensor.concatenated([columns[.all, 0..<1], columns[.all, 2..<3]], axis: 1)
+    let normal = solve(
+      matmul(two, two, transposeA: true), matmul(two, target.expandingShape(at: 1), transposeA: true))
+    for (a, b) in zip(plain[0].coefficients, normal.scalars) { #expect(abs(a - b) < 1e-12) }
+  }
+
+  /// Dependent columns: without a ridge nothing can be told apart, with one the fit is finite.
+  @Test func theRidgeSurvivesDependentColumns() {
+    let x = Tensor<Double>.normal(shape: [30, 1], key: RandomKey(seed: 5))
+    let columns = Tensor.concatenated([x, x, square(x)], axis: 1)
+    let target = (x * 2).reshaped(to: [30])
+    let path = SparseRegression(thresholds: [0.1], ridge: 1e-6).path(columns, target)
+    #expect(path.map(\.support) == [[0, 1]])
+    let zero = SparseRegression(thresholds: [0.1]).path(columns, Tensor<Double>.zeros([30]))
+    #expect(zero.map(\.support) == [[]])
+  }
+}
