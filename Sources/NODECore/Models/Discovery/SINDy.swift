@@ -44,7 +44,7 @@ public struct SINDy: Sendable, Hashable {
     }
 
     /// The best equations by what they are worth on other data than the values they were found from: every combination of fits
-    /// of at most `maximumTerms` terms a component is fitted again by `fit`, and the criterion judges those residuals. Values that were
+    /// of at most `maximumTerms` terms a component, at least one in all, is fitted again by `fit`, and the criterion judges those residuals. Values that were
     /// read off a network err smoothly along the trajectory, which no criterion for independent errors can tell from terms; the
     /// observations that the network was fitted to err independently.
     /// - Parameters:
@@ -64,7 +64,10 @@ public struct SINDy: Sendable, Hashable {
       }
       var best: (field: SymbolicField<Double>, score: Double)?
       for choice in choices {
-        guard let (field, residuals) = try fit(field(choosing: choice)), residuals.isFinite else { continue }
+        let equations = field(choosing: choice)
+        guard equations.coefficients.count > 0, let (field, residuals) = try fit(equations),
+          residuals.isFinite
+        else { continue }
         let score = criterion.score(
           residuals: residuals, observations: Double(observations), parameters: field.coefficients.count)
         if score < best?.score ?? .infinity { best = (field, score) }
@@ -96,11 +99,13 @@ public struct SINDy: Sendable, Hashable {
     let paths = (0..<values.shape[1]).map { component in
       regression.path(columns, values.sliced(component..<component + 1, axis: 1).reshaped(to: [rows]))
     }
-    let scores = paths.map { path in
+    // Residuals of 1e-10 of the values are round-off, whose size says nothing about terms.
+    let rounding = square(values).mean(axes: [0]).scalars.map { 1e-20 * $0 }
+    let scores = zip(paths, rounding).map { path, rounding in
       path.map { fit in
         fit.residuals.isFinite
           ? criterion.score(
-            residuals: n * (fit.residuals / Double(rows) + noise), observations: n,
+            residuals: n * max(fit.residuals / Double(rows) + noise, rounding), observations: n,
             parameters: fit.support.count)
           : .infinity
       }

@@ -27,6 +27,10 @@ struct UDECommand: ParsableCommand {
   var lotkaVolterraData: String?
   @Option(help: "21 lines of year, hare, lynx; else $HUDSON_BAY_DATA or ../shared/data/hudson_bay.")
   var hudsonData: String?
+  @Flag(
+    help: "Lotka-Volterra: fit the network to smoothed derivatives first, then Adam at 0.001 in place of 0.1."
+  )
+  var prefit = false
   @Flag(help: "Learn from generated data even where there are others.") var generated = false
   @Option(help: "Folder for physics-ude.json, physics-ude.md and the pictures.") var out =
     "Benchmarks/runs/ude"
@@ -58,7 +62,7 @@ struct UDECommand: ParsableCommand {
   private func lotkaVolterra(_ report: inout SeedReport, _ picture: UDEPicture) throws {
     let data = try UDEObservations.lotkaVolterra(path: lotkaVolterraData, generated: generated)
     say("Lotka-Volterra: \(data.name)")
-    let task = UDELotkaVolterra(observations: data.values)
+    let task = UDELotkaVolterra(observations: data.values, prefits: prefit)
     let outcomes = try seeds.forEachSeed { seed in
       let outcome = try task.run(seed: seed)
       say(

@@ -33,7 +33,7 @@ struct UDEFit<Model: Module> {
 /// Adam's steps, then L-BFGS to convergence, on all of the data at once.
 struct UDEFitting {
   var adamSteps = 200, adamRate = 0.1
-  var lbfgs = LBFGS(memory: 20, maximumIterations: 5000, gradientTolerance: 1e-7, changeTolerance: 1e-13)
+  var lbfgs = LBFGS(memory: 20, maximumIterations: 1000, gradientTolerance: 1e-6, changeTolerance: 1e-10)
   var label = ""
 
   func fit<Model: Module>(

@@ -7,7 +7,8 @@ import RunnerSupport
 struct UDELotkaVolterra {
   /// [31, 2], t = 0 ... 3.
   let observations: Tensor<Double>
-  let name: String
+  /// Whether the network is fitted to the derivatives of smoothed observations before anything is solved.
+  var prefits = false
 
   private static let system = DynamicalSystem.lotkaVolterra
   private static let interaction = Term(powers: [1, 1])
@@ -42,10 +43,19 @@ struct UDELotkaVolterra {
       2, 5, 5, 5, 2, activation: .gaussian, weightInitializer: .xavierUniform(), biasInitializer: .zeros,
       key: RandomKey(seed: seed))
     let times = Self.system.times, observations = observations
-    let fit = try UDEFitting(label: "Lotka-Volterra, seed \(seed)").fit(
-      Trajectory(
-        field: UniversalField(known: known, unknown: network), start: observations[0..<1])
-    ) { square(try $0.states(at: times) - observations).sum() }
+    var field = UniversalField(known: known, unknown: network)
+    if prefits {
+      let smooth = LocalPolynomial(degree: 3)(observations, at: times)
+      field = try LBFGS(maximumIterations: 100).minimize(field) {
+        meanSquaredError($0(0, smooth.states), smooth.derivatives)
+      }.point
+    }
+    var fitting = UDEFitting(label: "Lotka-Volterra, seed \(seed)")
+    // Steps of 0.1 would lead away from what was found.
+    if prefits { fitting.adamRate = 0.001 }
+    let fit = try fitting.fit(Trajectory(field: field, start: observations[0..<1])) {
+      square(try $0.states(at: times) - observations).sum()
+    }
 
     let fine = (0...60).map { Double($0) / 20 }
     let states = try fit.model.states(at: fine)

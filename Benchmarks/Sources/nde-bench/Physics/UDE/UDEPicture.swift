@@ -34,14 +34,14 @@ struct UDEPicture {
     let fine = (0...300).map { Double($0) / 100 }, states = try outcome.model.states(at: fine)
     let learned = outcome.model.field.unknown(states)
     let product = states[.all, 0] * states[.all, 1]
-    let true_ = Tensor.stacked([product * -0.9, product * 0.8], axis: 1)
+    let interaction = Tensor.stacked([product * -0.9, product * 0.8], axis: 1)
     try write(
       SVGPlot(
         title: "Lotka-Volterra: the interaction that the network learned", note: data.name, x: Axis("t"),
         y: Axis("along the fitted trajectory"),
         series: [
-          series("-0.9 x y", fine, true_, 0), series("first output", fine, learned, 0),
-          series("0.8 x y", fine, true_, 1), series("second output", fine, learned, 1),
+          series("-0.9 x y", fine, interaction, 0), series("first output", fine, learned, 0),
+          series("0.8 x y", fine, interaction, 1), series("second output", fine, learned, 1),
         ]), "lotka-volterra-interaction")
   }
 
