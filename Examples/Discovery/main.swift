@@ -24,9 +24,9 @@ print(
   "loss \(fit.history[0]) after the smoothed derivatives, \(fit.value) after \(fit.iterations) iterations")
 
 let library = TermLibrary.polynomials(of: 2, degree: 3) + .functions([.sin], of: 2)
-let found = SINDy(library: library, regression: SparseRegression(ridge: 1e-3))
+let found = SINDy(library: library, regression: SparseRegression(ridges: [1e-3]))
   .discover(["x", "y"], states: data, values: fit.point.unknown(data))
-let best = try found.selected(maximumTerms: 2, by: .bic, observations: data.count) { formulas in
+let best = try found.selected(maximumTerms: 2, observations: data.count) { formulas in
   let fitted = try LBFGS().minimize(fit.point.replacing(unknown: formulas)) { try misfit($0) }
   return (fitted.point.unknown, fitted.value)
 }

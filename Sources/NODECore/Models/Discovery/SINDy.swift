@@ -14,7 +14,7 @@ public struct SINDy: Sendable, Hashable {
 
   public init(
     library: TermLibrary, regression: SparseRegression = SparseRegression(),
-    criterion: InformationCriterion = .bic
+    criterion: InformationCriterion = .extendedBIC
   ) {
     self.library = library
     self.regression = regression
@@ -52,7 +52,7 @@ public struct SINDy: Sendable, Hashable {
     ///   - fit: the equations with their coefficients fitted, and the sum of squared residuals; nil where they cannot be.
     /// - Returns: the best, with its score; nil where nothing could be fitted.
     public func selected(
-      maximumTerms: Int, by criterion: InformationCriterion, observations: Int,
+      maximumTerms: Int, by criterion: InformationCriterion = .extendedBIC, observations: Int,
       fit: (SymbolicField<Double>) throws -> (field: SymbolicField<Double>, residuals: Double)?
     ) rethrows -> (field: SymbolicField<Double>, score: Double)? {
       var choices: [[Int]] = [[]]
@@ -69,7 +69,8 @@ public struct SINDy: Sendable, Hashable {
           residuals.isFinite
         else { continue }
         let score = criterion.score(
-          residuals: residuals, observations: Double(observations), parameters: field.coefficients.count)
+          residuals: residuals, observations: Double(observations), parameters: field.coefficients.count,
+          candidates: library.count * paths.count)
         if score < best?.score ?? .infinity { best = (field, score) }
       }
       return best
@@ -106,7 +107,7 @@ public struct SINDy: Sendable, Hashable {
         fit.residuals.isFinite
           ? criterion.score(
             residuals: n * max(fit.residuals / Double(rows) + noise, rounding), observations: n,
-            parameters: fit.support.count)
+            parameters: fit.support.count, candidates: library.count)
           : .infinity
       }
     }

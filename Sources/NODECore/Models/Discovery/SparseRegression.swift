@@ -6,16 +6,18 @@ import Foundation
 /// Columns are scaled to root mean square 1, so that a threshold is a share: a term is dropped whose root mean square over
 /// the data is less than `threshold` times the target's. Least squares are solved by QR factors (`leastSquares`) in Double.
 public struct SparseRegression: Sendable, Hashable {
-  /// Each gives one fit of the path; not negative.
+  /// Ascending; not negative.
   public var thresholds: [Double]
-  /// Adds ridge |c|^2 to the mean squares while terms are being dropped, c being the scaled coefficients relative to the target's root mean
-  /// square. It tells terms apart that are nearly dependent on the data. The fits that are returned have none. Not negative.
-  public var ridge: Double
+  /// Each gives a path of its own: it adds ridge |c|^2 to the mean squares while terms are being dropped, c being the scaled coefficients
+  /// relative to the target's root mean square. It tells terms apart that are nearly dependent on the data. The fits that
+  /// are returned have none. Not negative.
+  public var ridges: [Double]
   /// How fits of the path follow from each other.
   public var search: Search
 
   public enum Search: Sendable, Hashable, CaseIterable {
-    /// Every threshold starts from all terms, as in the paper.
+    /// Every threshold starts from all terms, as in the paper, and again from what the threshold before it left: among terms that
+    /// are nearly dependent the first fit shares out what belongs to one, and a high threshold drops them all at once.
     case thresholds
     /// No thresholds: from all terms on, the one whose absence costs least goes, one at a time (backward elimination; Boninsegna,
     /// Nüske, Clementi 2018, use the smallest coefficient): a fit of every size.
@@ -26,14 +28,17 @@ public struct SparseRegression: Sendable, Hashable {
   public static let defaultThresholds = (0...30).map { Foundation.pow(10, -3 + Double($0) / 10) }
 
   public init(
-    thresholds: [Double] = SparseRegression.defaultThresholds, ridge: Double = 0, search: Search = .thresholds
+    thresholds: [Double] = SparseRegression.defaultThresholds, ridges: [Double] = [0],
+    search: Search = .thresholds
   ) {
     require(
       thresholds.allSatisfy { $0.isFinite && $0 >= 0 } && (!thresholds.isEmpty || search == .elimination),
       "SparseRegression: thresholds must be finite and not negative, got \(thresholds)")
-    require(ridge.isFinite && ridge >= 0, "SparseRegression: the ridge must not be negative, got \(ridge)")
-    self.thresholds = thresholds
-    self.ridge = ridge
+    require(
+      !ridges.isEmpty && ridges.allSatisfy { $0.isFinite && $0 >= 0 },
+      "SparseRegression: the ridges must be finite and not negative, got \(ridges)")
+    self.thresholds = thresholds.sorted()
+    self.ridges = ridges
     self.search = search
   }
 
@@ -56,35 +61,45 @@ public struct SparseRegression: Sendable, Hashable {
       columns.rank == 2 && target.shape == [columns.shape[0]] && columns.shape[0] >= columns.shape[1],
       "SparseRegression: columns \(columns.shape) and a target \(target.shape); [rows, terms] with rows >= terms and "
         + "[rows] are needed")
-    var problem = ScaledProblem(columns, target, ridge: ridge)
     var fits: [[Int]: Fit] = [:]
-    func keep(_ support: [Int]) { fits[support] = fits[support] ?? problem.fit(support) }
-    switch search {
-    case .thresholds:
-      for threshold in thresholds {
-        var support = problem.everything
+    for ridge in ridges {
+      var problem = ScaledProblem(columns, target, ridge: ridge)
+      for support in search == .thresholds ? thresholded(&problem) : eliminated(&problem)
+      where fits[support] == nil {
+        fits[support] = problem.fit(support)
+      }
+    }
+    return fits.values.sorted { ($0.support.count, $0.residuals) < ($1.support.count, $1.residuals) }
+  }
+
+  private func thresholded(_ problem: inout ScaledProblem) -> [[Int]] {
+    var supports: [[Int]] = [], last = problem.everything
+    for threshold in thresholds.sorted() {
+      for start in [problem.everything, last] {
+        var support = start
         while !support.isEmpty {
           let coefficients = problem.ridged(support).coefficients
           let left = zip(support, coefficients).filter { abs($1) >= threshold }.map(\.0)
           if left.count == support.count { break }
           support = left
         }
-        keep(support)
+        supports.append(support)
       }
-    case .elimination:
-      var support = problem.everything
-      keep(support)
-      while !support.isEmpty {
-        let cost = support.indices.map { leaving -> Double in
-          var rest = support
-          rest.remove(at: leaving)
-          return problem.ridged(rest).residuals
-        }
-        support.remove(at: cost.indices.min { cost[$0] < cost[$1] }!)
-        keep(support)
-      }
+      last = supports.last!
     }
-    return fits.values.sorted { ($0.support.count, $0.residuals) < ($1.support.count, $1.residuals) }
+    return supports
+  }
+
+  private func eliminated(_ problem: inout ScaledProblem) -> [[Int]] {
+    var supports = [problem.everything]
+    while let support = supports.last, !support.isEmpty {
+      let rests = support.indices.map { leaving in
+        support.indices.filter { $0 != leaving }.map { support[$0] }
+      }
+      let costs = rests.map { problem.ridged($0).residuals }
+      supports.append(rests[costs.indices.min { costs[$0] < costs[$1] }!])
+    }
+    return supports
   }
 }
 

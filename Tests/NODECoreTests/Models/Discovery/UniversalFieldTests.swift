@@ -62,20 +62,19 @@ import Testing
     let start = try LBFGS(maximumIterations: 100).minimize(field) {
       meanSquaredError($0(0, smooth.states), smooth.derivatives)
     }
-    var trainer = Trainer(start.point, optimizer: .adam(learningRate: 1e-3)) {
+    var trainer = Trainer(start.point, optimizer: .adam(learningRate: 1e-2)) {
       (field: UniversalField<MLP<Double>>, _: Tensor<Double>) in try misfit(field)
     }
     for _ in 0..<30 { try trainer.step(Tensor([0])) }
     let afterAdam = try misfit(trainer.model).scalar
-    #expect(afterAdam < (try misfit(start.point).scalar))
     let fit = try LBFGS(maximumIterations: 300).minimize(trainer.model) { try misfit($0) }
     #expect(fit.value < 1.5 * noise && fit.value < 0.5 * afterAdam)
     let sindy = SINDy(
       library: .polynomials(of: 2, degree: 3) + .functions([.sin], of: 2),
-      regression: SparseRegression(ridge: 1e-3))
+      regression: SparseRegression(ridges: [1e-3]))
     let found = sindy.discover(["x", "y"], states: data, values: fit.point.unknown(data))
     let best = try #require(
-      try found.selected(maximumTerms: 2, by: .bic, observations: data.count) { formulas in
+      try found.selected(maximumTerms: 2, observations: data.count) { formulas in
         let fitted = try LBFGS(maximumIterations: 100).minimize(fit.point.replacing(unknown: formulas)) {
           try misfit($0)
         }

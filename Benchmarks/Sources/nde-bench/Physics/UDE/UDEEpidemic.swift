@@ -62,7 +62,7 @@ struct UDEEpidemic {
     let found = UDERecovery.sindy(library).discover(
       system.field.variables, states: states, values: fit.model.field.unknown(states))
     let selection = try UDERecovery.selected(
-      found, in: fit.model, observations: observations, times: times, maximumTerms: 4)
+      found, in: fit.model, observations: observations, times: times, maximumTerms: 3)
     let recovered = selection.fitted
     let isExact = recovered.field.unknown.terms == [[exposure]]
     let beta = isExact ? recovered.field.unknown.equations[0][0].coefficient : .infinity

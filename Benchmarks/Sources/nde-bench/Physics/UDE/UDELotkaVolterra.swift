@@ -62,7 +62,7 @@ struct UDELotkaVolterra {
     let found = UDERecovery.sindy(Self.library).discover(
       ["x", "y"], states: states, values: fit.model.field.unknown(states))
     let selection = try UDERecovery.selected(
-      found, in: fit.model, observations: observations, times: times, maximumTerms: 4)
+      found, in: fit.model, observations: observations, times: times, maximumTerms: 3)
     let before = Trajectory(
       field: fit.model.field.replacing(unknown: selection.regressed), start: observations[0..<1])
     let after = selection.fitted

@@ -5,7 +5,7 @@ enum UDERecovery {
   typealias Formulas = UniversalField<SymbolicField<Double>>
 
   static func sindy(_ library: TermLibrary) -> SINDy {
-    SINDy(library: library, regression: SparseRegression(ridge: 1e-3))
+    SINDy(library: library, regression: SparseRegression(ridges: [1e-3, 1e-2]))
   }
 
   /// Equations with the coefficients that the regression gave, and fitted to the observations through the solve.
@@ -16,7 +16,7 @@ enum UDERecovery {
     var residuals: Double
   }
 
-  /// The equations of the paths that explain the observations best by the Bayesian criterion, with the coefficients and the start
+  /// The equations of the paths that explain the observations best by the extended Bayesian criterion, with the coefficients and the start
   /// fitted to them.
   static func selected<F>(
     _ found: SINDy.Discovery, in model: Trajectory<UniversalField<F>>, observations: Tensor<Double>,
@@ -24,7 +24,7 @@ enum UDERecovery {
   ) throws -> Selection where F.Scalar == Double {
     var fits: [[[Term]]: Selection] = [:]
     let chosen = try found.selected(
-      maximumTerms: maximumTerms, by: .bic, observations: observations.count
+      maximumTerms: maximumTerms, observations: observations.count
     ) { formulas in
       guard let fit = try refitted(formulas, in: model, observations: observations, times: times) else {
         return nil
