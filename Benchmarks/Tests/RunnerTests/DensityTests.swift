@@ -26,6 +26,9 @@ import Testing
     ("x,y\n1,2\n3,\n", "line 3, y: the cell is empty"),
     ("x,y\n1,2\n3,nan\n", "line 3, y: the cell is \"nan\", not a finite number"),
     ("x,y\n1,2\n3\n", "line 3: 1 cells, the first line has 2"),
+    ("x,y\n\"1\n\",2\n3,no\n", "line 4, y: the cell is \"no\", not a finite number"),
+    ("x,y\n1,\"2\n3,4\n", "line 2: a quote is opened and not closed"),
+    ("x,y\n1,\"2\"3\n", "line 2: \"3\" after a closing quote, where a comma or the line's end belongs"),
     ("1\n2\n3\n", "has 1 column(s) of numbers, needs at least 2"),
     ("", "has 0 column(s) of numbers, needs at least 2"),
     ("x,y\n1,2\n", "has 1 rows of numbers, needs at least 20"),
@@ -54,6 +57,25 @@ import Testing
     }
   }
 
+  @Test func quotedCellsMayHoldAnything() throws {
+    let names = ["a, b", "say \"c\"", "two\nlines", " d ", "e"]
+    let text =
+      "\u{FEFF}" + names.map(CSV.quoted).joined(separator: ",")
+      + "\r\n\"1\", 2 ,\t\"3\" ,4,5\n\n  \n6,7,8,9,10"
+    let csv = try CSV(text)
+    #expect(
+      csv.records == [
+        .init(line: 1, cells: names), .init(line: 3, cells: ["1", "2", "3", "4", "5"]),
+        .init(line: 6, cells: ["6", "7", "8", "9", "10"]),
+      ])
+    try withFolder { folder in
+      try writeAtomically(text, to: folder + "/a.csv")
+      let table = try DensityTable(csv: folder + "/a.csv", isForTraining: false)
+      #expect(table.columns == names && table.numbers == (1...10).map(Double.init))
+    }
+    #expect(try CSV("").records.isEmpty)
+  }
+
   @Test(arguments: DensityMethod.allCases) func aModelIsTrainedWrittenAndRead(method: DensityMethod) throws {
     try withFolder { folder in
       try writeAtomically("a,b\n" + Self.rows, to: folder + "/a.csv")
@@ -79,6 +101,15 @@ import Testing
       ])
       let other = sentence { try logpdf.run() }
       #expect(other?.hasSuffix("has 3 columns, the model is of 2") == true)
+      try writeAtomically("b,a\n1,2\n", to: folder + "/turned.csv")
+      let turned = try DensityLogpdf.parse(["--model", folder + "/model.safetensors", folder + "/turned.csv"])
+      #expect(
+        sentence { try turned.run() }
+          == "\(folder)/turned.csv has the columns b,a, the model is of a,b in this order")
+      for sound in ["a,b\n1,2\n", "1,2\n"] {
+        try writeAtomically(sound, to: folder + "/turned.csv")
+        try turned.run()
+      }
     }
   }
 
@@ -119,6 +150,26 @@ import Testing
     #expect(settings.original(settings.standardised([5, 7])) == [5, 7])
   }
 
+  @Test func baselinesAreDensitiesOfThePixels() throws {
+    // Independent uniform pixels: no density has less than log2 of the levels, histograms reach it.
+    let (pixels, levels) = (4, 16), keys = RandomKey(seed: 9).split(2)
+    func draw(_ rows: Int, _ key: RandomKey) throws -> Tensor<Double> {
+      try Tensor<Double>.uniform(shape: [rows, pixels], key: key).evaluated()
+    }
+    let rows = try ImageBaselines(levels: levels, pixels: pixels, margin: 0.05)
+      .rows(train: draw(20_000, keys[0]), test: draw(2000, keys[1]))
+    #expect(rows.count == 4)
+    for row in rows { #expect(row.bitsPerDimension > 4 - 0.01 && row.bitsPerDimension < 4.6, "\(row)") }
+    #expect(abs(rows[0].bitsPerDimension - 4) < 0.01)
+    // Pixels that are the same but for noise: only covariances know.
+    let first = try draw(4000, keys[0]), noise = try draw(4000, keys[1])
+    let same = try (first.sliced(0..<1, axis: 1).broadcast(to: [4000, pixels]) * 0.9 + noise * 0.1)
+      .evaluated()
+    let twins = try ImageBaselines(levels: levels, pixels: pixels, margin: 0.05).rows(train: same, test: same)
+    #expect(twins[3].bitsPerDimension < twins[0].bitsPerDimension - 0.5)
+    #expect(twins[3].bitsPerDimension < twins[1].bitsPerDimension - 0.5)
+  }
+
   @Test func impossibleOptionsAreOneSentence() {
     func message(_ arguments: [String]) -> String? {
       do {
@@ -129,6 +180,7 @@ import Testing
     #expect(message(["density", "--data", "stars"])?.hasPrefix("--data is one of circles") == true)
     #expect(message(["density", "--data", "csv"]) == "--data csv needs the name of a file")
     #expect(message(["density", "--learning-rate", "nan"])?.hasPrefix("--learning-rate must be") == true)
+    #expect(message(["density", "planar", "--nf-rate", "0"]) == "--nf-rate must be positive, got 0.0")
     #expect(message(["density", "planar", "u5"]) == "u5 is neither u1, u2, u3, u4 nor data of known entropy")
     #expect(message(["density", "transport", "--from", "a"])?.hasPrefix("a is none of circles") == true)
     #expect(
@@ -137,13 +189,25 @@ import Testing
 
   @Test func smallComparisonsRun() throws {
     try withFolder { folder in
-      let planar = try DensityPlanar.parse([
-        "u1", "u3", "moons", "--sizes", "2", "--cut", "5000", "--samples", "200", "--batch", "16", "--out",
-        folder,
-      ])
+      let small = ["--sizes", "2", "--cut", "5000", "--samples", "200", "--batch", "16", "--out", folder]
+      let grid = try DensityPlanarGrid.parse(["u1", "--trial", "20", "--seeds", "1"] + small)
+      try grid.run()
+      let choices = try DensityPlanarGrid.choices(in: folder + "/planar-grid.json")
+      #expect(choices.map(\.flow) == PlanarKind.allCases)
+      for choice in choices {
+        #expect(choice.trials.map(\.settings) == PlanarSettings.grid(choice.flow))
+        #expect(
+          choice.trials.allSatisfy { $0.mean >= choice.trials.first { $0.settings == choice.chosen }!.mean })
+      }
+      let planar = try DensityPlanar.parse(
+        ["u1", "u3", "moons", "--seeds", "2", "--settings", folder + "/planar-grid.json"] + small)
       try planar.run()
       let table = try String(contentsOfFile: folder + "/planar.md", encoding: .utf8)
       #expect(table.split(separator: "\n").count == 5)
+      // The target that the grid was of takes what it chose, for either kind.
+      #expect(choices.allSatisfy { table.split(separator: "\n")[2].contains($0.chosen.text) })
+      let foreign = try DensityPlanar.parse(["--settings", folder + "/planar.md"] + small)
+      #expect(sentence { try foreign.run() }?.hasPrefix(folder + "/planar.md is no file of") == true)
       let transport = try DensityTransport.parse([
         "--iterations", "3", "--batch", "8", "--hidden", "8", "--points", "20", "--seconds", "1", "--out",
         folder,
@@ -154,6 +218,8 @@ import Testing
         "--tolerance", "1e-2", "--out", folder,
       ])
       try images.run()
+      let report = try String(contentsOfFile: folder + "/images.md", encoding: .utf8)
+      #expect(report.contains("histograms") && report.contains("all covariances"))
       for name in ["transport.json", "images.json", "samples.png"] {
         #expect(FileManager.default.fileExists(atPath: folder + "/" + name), "\(name)")
       }

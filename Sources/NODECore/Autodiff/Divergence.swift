@@ -143,6 +143,11 @@ public struct Divergence<Scalar: FloatingScalar>: Sendable {
     return try Graph.differentiating([y.value]) { arguments in
       let value = try f(Tensor<Scalar>(arguments[0]))
       require(value.shape == shape, "Divergence: the field of a state \(shape) has shape \(value.shape)")
+      if let mixing = rowMixing(of: value.value, at: arguments[0]) {
+        fatalError(
+          "Divergence: a row of the field may depend on the same row of the state alone, but \(mixing) mixes the rows of a state "
+            + "\(shape) (as batch normalisation or attention between samples do): the trace would be wrong")
+      }
       return (value, Tensor<Scalar>(body(RowJacobian(of: value.value, at: arguments[0]))))
     }
   }

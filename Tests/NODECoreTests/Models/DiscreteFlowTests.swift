@@ -29,6 +29,26 @@ private typealias D = Tensor<Double>
       at: .normal(shape: [5, 3], key: RandomKey(seed: 2)), 1e-10)
   }
 
+  @Test func planarLayersStartAsTheIdentityAndStayInvertible() throws {
+    let key = RandomKey(seed: 0)
+    var flow = PlanarFlow<Double>(2, layers: 32, spread: 0.3, key: RandomKey(seed: 1))
+    let z = D.normal(shape: [50, 2], key: RandomKey(seed: 2))
+    let start = try flow.fromBase(z, key: key)
+    let way: [Double] = try abs(start.state - z).evaluated().scalars
+    #expect(way.max()! < 32 * 0.05)
+    let logs: [Double] = try abs(start.logDeterminant).evaluated().scalars
+    #expect(logs.max()! < 32 * 0.05)
+    // u far against w, where 1 + w . u alone would be -1000: a fold.
+    flow.directions = flow.normals * -1000
+    let folded = try flow.fromBase(z, key: key)
+    let all: [Double] = try folded.logDeterminant.evaluated().scalars
+    #expect(all.allSatisfy { $0.isFinite })
+    // No direction, no change.
+    flow.normals = flow.normals * 0
+    let still: [Double] = try flow.fromBase(z, key: key).logDeterminant.evaluated().scalars
+    #expect(still.allSatisfy { abs($0) < 1e-14 })
+  }
+
   @Test func logitsInvertAndKnowTheirDeterminants() throws {
     let flow = LogitFlow<Double>(3, margin: 0.05), key = RandomKey(seed: 0)
     let x = D.uniform(shape: [10, 3], key: RandomKey(seed: 4))

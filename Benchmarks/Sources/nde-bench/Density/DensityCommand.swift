@@ -8,7 +8,8 @@ struct DensityCommand: ParsableCommand {
     commandName: "density",
     abstract: "Learns the density of points with a continuous normalizing flow.",
     subcommands: [
-      DensityTrain.self, DensitySample.self, DensityLogpdf.self, DensityPlanar.self, DensityTransport.self,
+      DensityTrain.self, DensitySample.self, DensityLogpdf.self, DensityPlanar.self, DensityPlanarGrid.self,
+      DensityTransport.self,
       DensityImages.self, DensityCost.self,
     ],
     defaultSubcommand: DensityTrain.self)
@@ -102,7 +103,7 @@ struct DensitySample: ParsableCommand {
 
   func run() throws {
     let model = try DensityModel(contentsOf: model)
-    var text = model.settings.columns.joined(separator: ",") + "\n"
+    var text = model.settings.columns.map(CSV.quoted).joined(separator: ",") + "\n"
     for start in stride(from: 0, to: count, by: 1000) {
       let rows = min(1000, count - start)
       let x = try model.density.sample(rows, key: RandomKey(seed: seed).fold(in: start / 1000)).evaluated()
@@ -128,6 +129,13 @@ struct DensityLogpdf: ParsableCommand {
     let width = model.settings.dimensions
     guard table.columns.count == width else {
       throw RunnerError("\(file) has \(table.columns.count) columns, the model is of \(width)")
+    }
+    // Columns in another order have densities too, of something else.
+    let columns = model.settings.columns
+    if table.hasNames, columns != DensityTable.numbered(width), table.columns != columns {
+      func list(_ names: [String]) -> String { names.map(CSV.quoted).joined(separator: ",") }
+      throw RunnerError(
+        "\(file) has the columns \(list(table.columns)), the model is of \(list(columns)) in this order")
     }
     let x = Tensor(model.settings.standardised(table.numbers), shape: [table.rows, width])
     for start in stride(from: 0, to: table.rows, by: 1000) {

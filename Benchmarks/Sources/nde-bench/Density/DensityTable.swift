@@ -6,11 +6,13 @@ import RunnerSupport
 struct DensityTable {
   var name: String
   var columns: [String]
+  /// Whether the first line names the columns; else they are called by their number.
+  var hasNames = false
   /// Row-major.
   var numbers: [Double]
   var rows: Int { numbers.count / columns.count }
 
-  /// A file of numbers between commas, one row a line, at least two columns; a first line that has no number names them.
+  /// A file of numbers between commas (`CSV`), one row a line, at least two columns; a first line that has no number names them.
   /// Throws a sentence that names line and column.
   /// - Parameter isForTraining: there have to be enough rows, and no column of one number.
   init(csv path: String, isForTraining: Bool = true) throws {
@@ -21,25 +23,23 @@ struct DensityTable {
     name = path
     columns = []
     numbers = []
-    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-      .enumerated()
-    {
-      if line.allSatisfy(\.isWhitespace) { continue }
-      let cells = line.split(separator: ",", omittingEmptySubsequences: false)
-        .map { Self.unquoted($0.trimmingCharacters(in: .whitespaces)) }
+    let csv: CSV
+    do { csv = try CSV(text) } catch { throw RunnerError("\(path), \(error)") }
+    for record in csv.records {
+      let cells = record.cells
       if columns.isEmpty {
-        let isHeader = cells.allSatisfy { !$0.isEmpty && Double($0) == nil }
-        columns = isHeader ? cells : cells.indices.map { "column \($0 + 1)" }
-        if isHeader { continue }
+        hasNames = cells.allSatisfy { !$0.isEmpty && Double($0) == nil }
+        columns = hasNames ? cells : Self.numbered(cells.count)
+        if hasNames { continue }
       }
       guard cells.count == columns.count else {
         throw RunnerError(
-          "\(path), line \(index + 1): \(cells.count) cells, the first line has \(columns.count)")
+          "\(path), line \(record.line): \(cells.count) cells, the first line has \(columns.count)")
       }
       for (cell, column) in zip(cells, columns) {
         guard let number = Double(cell), number.isFinite else {
           let what = cell.isEmpty ? "is empty" : "is \"\(cell.prefix(40))\", not a finite number"
-          throw RunnerError("\(path), line \(index + 1), \(column): the cell \(what)")
+          throw RunnerError("\(path), line \(record.line), \(column): the cell \(what)")
         }
         numbers.append(number)
       }
@@ -62,10 +62,8 @@ struct DensityTable {
     }
   }
 
-  private static func unquoted(_ cell: String) -> String {
-    cell.count >= 2 && cell.hasPrefix("\"") && cell.hasSuffix("\"")
-      ? String(cell.dropFirst().dropLast()) : cell
-  }
+  /// The names of columns without names.
+  static func numbered(_ count: Int) -> [String] { (0..<count).map { "column \($0 + 1)" } }
 
   /// Means and standard deviations of the columns.
   var scaling: (means: [Double], deviations: [Double]) {

@@ -1,0 +1,159 @@
+import Foundation
+import NODECore
+import RunnerSupport
+
+/// What planar flows are fitted to.
+enum PlanarTarget {
+  case energy(PlaneEnergy)
+  case data(PlaneDataset)
+
+  init?(_ name: String) {
+    if let energy = PlaneEnergy(rawValue: name) {
+      self = .energy(energy)
+    } else if let data = PlaneDataset(rawValue: name), data.entropy != nil {
+      self = .data(data)
+    } else {
+      return nil
+    }
+  }
+}
+
+enum PlanarKind: String, Codable, CaseIterable {
+  case continuous = "planar CNF"
+  case discrete = "planar NF"
+
+  /// Of the paper: 10,000 of Adam against 500,000 of RMSprop.
+  var paperSteps: Int { self == .continuous ? 10_000 : 500_000 }
+  var other: PlanarKind { self == .continuous ? .discrete : .continuous }
+}
+
+/// What is chosen for a flow by trials.
+struct PlanarSettings: Codable, Hashable {
+  var learningRate: Double
+  /// Of a continuous flow its end time; of a discrete one the spread of its normals at the start (`PlanarFlow`).
+  var scale: Double
+
+  /// The trials of either side: as many for one as for the other.
+  static func grid(_ kind: PlanarKind) -> [PlanarSettings] {
+    let rates: [Double], scales: [Double]
+    switch kind {
+    case .continuous: (rates, scales) = ([2e-3, 5e-3, 1e-2], [5, 10])
+    case .discrete: (rates, scales) = ([3e-4, 1e-3, 3e-3], [0.5, 1])
+    }
+    return scales.flatMap { scale in rates.map { PlanarSettings(learningRate: $0, scale: scale) } }
+  }
+
+  var text: String { String(format: "%.0e, %g", learningRate, scale) }
+}
+
+/// A flow's worth after a training: nats above the least there is, infinite where it diverged.
+struct PlanarResult: Codable {
+  var excess: Double, standardError: Double, seconds: Double
+}
+
+/// One training of a planar flow on one target.
+struct PlanarExperiment {
+  var target: String
+  var kind: PlanarKind
+  /// Units or layers.
+  var size: Int
+  var settings: PlanarSettings
+  var steps: Int, batch: Int
+  var samples: Int
+  var seed: UInt64
+
+  /// By the midpoint rule, which takes longer than a small flow's training.
+  private static let logNormalisers = Dictionary(
+    uniqueKeysWithValues: PlaneEnergy.allCases.map { ($0, $0.logNormaliser) })
+
+  /// nil where the user interrupted it.
+  func run() throws -> PlanarResult? {
+    let key = RandomKey(seed: seed).fold(in: size)
+    switch kind {
+    case .continuous:
+      let field = PlanarField<Float>(2, units: size, key: key)
+      let twin = PlanarField<Double>(2, units: size, key: key)
+      return try fitted(
+        ContinuousFlow(field, dimensions: 2, endTime: settings.scale),
+        ContinuousFlow(twin, dimensions: 2, endTime: settings.scale).evaluating(),
+        Adam(learningRate: .cosine(settings.learningRate, steps: steps, end: settings.learningRate / 100)))
+    case .discrete:
+      return try fitted(
+        PlanarFlow<Float>(2, layers: size, spread: settings.scale, key: key),
+        PlanarFlow<Double>(2, layers: size, spread: settings.scale, key: key),
+        RMSprop(
+          learningRate: .cosine(settings.learningRate, steps: steps, end: settings.learningRate / 100),
+          momentum: 0.9))
+    }
+  }
+
+  /// Fits a flow in Float and tells what its twin in Double is worth.
+  private func fitted<F: SamplingFlow, E: SamplingFlow>(
+    _ flow: F, _ twin: E, _ optimizer: some Optimizer
+  ) throws -> PlanarResult? where F.Scalar == Float, E.Scalar == Double {
+    let start = monotonicSeconds(), keys = RandomKey(seed: seed).split(3)
+    func result(_ parameters: [Float]?, _ report: (Tensor<Double>) throws -> Estimate) throws -> PlanarResult?
+    {
+      if Interrupt.isRequested { return nil }
+      let seconds = monotonicSeconds() - start
+      let estimate = try parameters.map { try report(Tensor($0.map(Double.init))) }
+      guard let estimate, estimate.mean.isFinite else {
+        return PlanarResult(excess: .infinity, standardError: .infinity, seconds: seconds)
+      }
+      return PlanarResult(excess: estimate.mean, standardError: estimate.standardError, seconds: seconds)
+    }
+    switch PlanarTarget(target)! {
+    case .energy(let energy):
+      let density = FlowDensity(flow, base: NormalDistribution<Float>(dimensions: 2))
+      let parameters = try fit(density, optimizer, keys[1]) { density, key in
+        let (x, logDensity) = try density.sampleWithLogDensity(batch, key: key)
+        return (logDensity - energy.planeLogDensity(x)).mean()
+      }
+      return try result(parameters) { parameters in
+        let density = FlowDensity(twin, base: NormalDistribution<Double>(dimensions: 2))
+          .replacingParameters(with: parameters)
+        return try density.divergence(
+          to: energy.planeLogDensity, logNormaliser: Self.logNormalisers[energy]!, samples: samples,
+          key: keys[2])
+      }
+    case .data(let data):
+      let density = FlowDensity(ReversedFlow(flow), base: NormalDistribution<Float>(dimensions: 2))
+      let parameters = try fit(density, optimizer, keys[1]) { density, key in
+        -(try density.logDensity(data.sample(batch, key: key), key: key)).mean()
+      }
+      return try result(parameters) { parameters in
+        let density = FlowDensity(ReversedFlow(twin), base: NormalDistribution<Double>(dimensions: 2))
+          .replacingParameters(with: parameters)
+        var estimate = try density.negativeLogLikelihood(of: data.sample(samples, key: keys[2]))
+        estimate.mean -= data.entropy!
+        return estimate
+      }
+    }
+  }
+
+  /// nil where the loss became infinite or a solve failed.
+  private func fit<D: Module>(
+    _ density: D, _ optimizer: some Optimizer, _ key: RandomKey,
+    _ loss: @escaping (D, RandomKey) throws -> Tensor<Float>
+  ) throws -> [Float]? {
+    var trainer = Trainer(density, optimizer: optimizer, maximumGradientNorm: 10, key: key) {
+      (density: D, batch: Tensor<Float>, key: RandomKey) in
+      Objective(loss: try loss(density, key))
+    }
+    var progress = ProgressLine()
+    defer { progress.clear() }
+    let start = monotonicSeconds(), nothing = Tensor<Float>([0])
+    for step in 0..<steps where !Interrupt.isRequested {
+      let loss: Double
+      do { loss = try trainer.step(nothing) } catch is SolveError { return nil }
+      guard loss.isFinite else { return nil }
+      guard step % 100 == 99 else { continue }
+      let elapsed = monotonicSeconds() - start
+      progress.update(
+        "\(target) \(kind.rawValue) \(size)", fraction: Double(step + 1) / Double(steps),
+        detail: String(format: "loss %.4f", loss),
+        secondsLeft: elapsed / Double(step + 1) * Double(steps - step - 1))
+    }
+    return trainer.model.parameterVector(Float.self).scalars
+  }
+}
