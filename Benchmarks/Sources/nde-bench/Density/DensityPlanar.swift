@@ -7,6 +7,7 @@ import RunnerSupport
 struct PlanarOptions: ParsableArguments {
   @Argument(help: "u1 ... u4 or data.") var targets = ["u1"]
   @Option(parsing: .upToNextOption, help: "Units and layers.") var sizes = [2, 8, 32]
+  @Option(parsing: .upToNextOption, help: "cnf, nf.") var flows = PlanarKind.allCases
   @Option(help: "The paper's iterations are divided by this.") var cut = 10
   @Option(help: "Samples of one step.") var batch = 512
   @Option(help: "Samples of the report.") var samples = 20_000
@@ -71,14 +72,11 @@ struct DensityPlanar: ParsableCommand {
     var table: TextTable {
       let header = PlanarKind.allCases.flatMap { [$0.rawValue, "rate, scale", "steps", "s"] }
       var table = TextTable(["target", "M = K"] + header)
-      for row in rows where row.flow == .continuous {
-        guard
-          let other = rows.first(where: {
-            $0.target == row.target && $0.size == row.size && $0.flow == .discrete
-          })
-        else { continue }
-        let cells = [row, other].flatMap {
-          [$0.text, $0.settings.text, "\($0.steps)", String(format: "%.0f", $0.seconds)]
+      for row in rows where row.flow == rows[0].flow {
+        let cells = PlanarKind.allCases.flatMap { kind -> [String] in
+          let own = rows.first { $0.target == row.target && $0.size == row.size && $0.flow == kind }
+          guard let own else { return ["", "", "", ""] }
+          return [own.text, own.settings.text, "\(own.steps)", String(format: "%.0f", own.seconds)]
         }
         table.add([row.target, "\(row.size)"] + cells)
       }
@@ -106,7 +104,7 @@ struct DensityPlanar: ParsableCommand {
     var report = Report(batch: options.batch, samples: options.samples)
     for target in options.targets {
       for size in options.sizes {
-        for kind in PlanarKind.allCases where !Interrupt.isRequested {
+        for kind in options.flows where !Interrupt.isRequested {
           let own = chosen.first { $0.target == target && $0.size == size && $0.flow == kind }?.chosen
           let experiment = PlanarExperiment(
             target: target, kind: kind, size: size, settings: own ?? fallback(kind),

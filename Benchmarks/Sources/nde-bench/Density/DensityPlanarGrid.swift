@@ -45,7 +45,7 @@ struct DensityPlanarGrid: ParsableCommand {
     var choices: [Choice] = []
     for target in options.targets {
       for size in options.sizes {
-        for kind in PlanarKind.allCases where !Interrupt.isRequested {
+        for kind in options.flows where !Interrupt.isRequested {
           let steps = max(1, kind.paperSteps / options.cut / trial)
           let trials = try PlanarSettings.grid(kind).map { settings in
             let excess = try (0..<seeds).compactMap { index -> Double? in

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import NODECore
 import RunnerSupport
@@ -18,13 +19,20 @@ enum PlanarTarget {
   }
 }
 
-enum PlanarKind: String, Codable, CaseIterable {
+enum PlanarKind: String, Codable, CaseIterable, ExpressibleByArgument {
   case continuous = "planar CNF"
   case discrete = "planar NF"
 
+  init?(argument: String) {
+    switch argument {
+    case "cnf": self = .continuous
+    case "nf": self = .discrete
+    default: return nil
+    }
+  }
+
   /// Of the paper: 10,000 of Adam against 500,000 of RMSprop.
   var paperSteps: Int { self == .continuous ? 10_000 : 500_000 }
-  var other: PlanarKind { self == .continuous ? .discrete : .continuous }
 }
 
 /// What is chosen for a flow by trials.
@@ -37,8 +45,8 @@ struct PlanarSettings: Codable, Hashable {
   static func grid(_ kind: PlanarKind) -> [PlanarSettings] {
     let rates: [Double], scales: [Double]
     switch kind {
-    case .continuous: (rates, scales) = ([2e-3, 5e-3, 1e-2], [5, 10])
-    case .discrete: (rates, scales) = ([3e-4, 1e-3, 3e-3], [0.5, 1])
+    case .continuous: (rates, scales) = ([2e-3, 5e-3, 1e-2, 2e-2], [5, 10])
+    case .discrete: (rates, scales) = ([3e-4, 1e-3, 3e-3, 1e-2], [0.5, 1])
     }
     return scales.flatMap { scale in rates.map { PlanarSettings(learningRate: $0, scale: scale) } }
   }
