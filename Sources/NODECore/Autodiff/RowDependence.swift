@@ -50,7 +50,7 @@ private struct RowWalk {
       var product = 1
       for (axis, extent) in value.shape.dimensions.enumerated() {
         product *= extent
-        if product % count == 0 { return 0..<axis + 1 }
+        if product % count == 0 { return value.shape.dimensions.firstIndex { $0 > 1 }!..<axis + 1 }
         if product > count { return nil }
       }
       return nil
@@ -58,7 +58,9 @@ private struct RowWalk {
     }
   }
 
-  private func at(_ range: Range<Int>) -> State { range.lowerBound == 0 ? .blocks : .axes(range) }
+  private func at(_ range: Range<Int>, of shape: Shape) -> State {
+    shape.dimensions[..<range.lowerBound].allSatisfy { $0 == 1 } ? .blocks : .axes(range)
+  }
 
   private func through(_ node: Node, _ own: [Int], _ before: [State], _ shape: Shape) -> State {
     let operands = node.operands, first = operands[own[0]]
@@ -77,7 +79,7 @@ private struct RowWalk {
       guard before.allSatisfy({ $0 == .blocks }) else { return .unknown }
       return own.allSatisfy { operands[$0].shape.rank > 2 } ? .blocks : .mixed(by: node.operation.name)
     case .matmul(let transposeA, let transposeB):
-      return product(node, own, shape.rank, transposeA, transposeB)
+      return product(node, own, shape, transposeA, transposeB)
     case .concatenate(let axis):
       let state = common(own.map { operands[$0] }, node)
       guard let range = axes(first) else { return .unknown }
@@ -97,11 +99,11 @@ private struct RowWalk {
       let images = range.map { axes[$0] }
       let isWhole = zip(range, images).allSatisfy { value.shape[$0] == shape[$1] }
       guard isWhole, images.last! - images[0] == images.count - 1 else { return .unknown }
-      return at(images[0]..<images.last! + 1)
+      return at(images[0]..<images.last! + 1, of: Value(node, 0).shape)
     case .permute(let order):
       let images = range.map { order.firstIndex(of: $0)! }
       guard zip(images, images.dropFirst()).allSatisfy({ $1 == $0 + 1 }) else { return .unknown }
-      return at(images[0]..<images.last! + 1)
+      return at(images[0]..<images.last! + 1, of: Value(node, 0).shape)
     case .slice(let start, let limit, let step):
       let isWhole = range.allSatisfy { start[$0] == 0 && limit[$0] == value.shape[$0] && step[$0] == 1 }
       return isWhole ? same : .unknown
@@ -113,7 +115,7 @@ private struct RowWalk {
       if axes.contains(where: isLong) { return mixed }
       if axes.contains(where: range.contains) { return .unknown }
       let gone = axes.filter { $0 < range.lowerBound }.count
-      return at(range.lowerBound - gone..<range.upperBound - gone)
+      return at(range.lowerBound - gone..<range.upperBound - gone, of: Value(node, 0).shape)
     case .gather where isTable:
       let shift = node.operands[1].shape.rank - 1
       return range.lowerBound == 0 ? mixed : .axes(range.lowerBound + shift..<range.upperBound + shift)
@@ -136,10 +138,10 @@ private struct RowWalk {
     return a.overlaps(b) ? .unknown : .mixed(by: node.operation.name)
   }
 
-  private func product(_ node: Node, _ own: [Int], _ rank: Int, _ transposeA: Bool, _ transposeB: Bool)
+  private func product(_ node: Node, _ own: [Int], _ shape: Shape, _ transposeA: Bool, _ transposeB: Bool)
     -> State
   {
-    let mixed = State.mixed(by: node.operation.name)
+    let mixed = State.mixed(by: node.operation.name), rank = shape.rank
     let found = own.map { index -> State in
       let operand = node.operands[index], size = operand.shape.rank
       guard let range = axes(operand) else { return .unknown }
@@ -147,9 +149,11 @@ private struct RowWalk {
       let inner = (index == 0) != transposeA ? size - 1 : size - 2
       let outer = inner == size - 1 ? size - 2 : size - 1
       if range.contains(inner) { return operand.shape[inner] > 1 ? mixed : .unknown }
-      if range.upperBound <= size - 2 { return size == rank ? at(range) : .unknown }
-      if range == outer..<outer + 1 { return at(index == 0 ? rank - 2..<rank - 1 : rank - 1..<rank) }
-      return index == 0 && outer == size - 2 && size == rank ? at(range) : .unknown
+      if range.upperBound <= size - 2 { return size == rank ? at(range, of: shape) : .unknown }
+      if range == outer..<outer + 1 {
+        return at(index == 0 ? rank - 2..<rank - 1 : rank - 1..<rank, of: shape)
+      }
+      return index == 0 && outer == size - 2 && size == rank ? at(range, of: shape) : .unknown
     }
     if let bad = found.first(where: { $0 == mixed }) { return bad }
     if found.contains(.unknown) { return .unknown }
