@@ -26,7 +26,7 @@ import Testing
     ("x,y\n1,2\n3,\n", "line 3, y: the cell is empty"),
     ("x,y\n1,2\n3,nan\n", "line 3, y: the cell is \"nan\", not a finite number"),
     ("x,y\n1,2\n3\n", "line 3: 1 cells, the first line has 2"),
-    ("x,y\n\"1\n\",2\n3,no\n", "line 4, y: the cell is \"no\", not a finite number"),
+    ("\"x\n1\",y\n1,2\n3,no\n", "line 4, y: the cell is \"no\", not a finite number"),
     ("x,y\n1,\"2\n3,4\n", "line 2: a quote is opened and not closed"),
     ("x,y\n1,\"2\"3\n", "line 2: \"3\" after a closing quote, where a comma or the line's end belongs"),
     ("1\n2\n3\n", "has 1 column(s) of numbers, needs at least 2"),
