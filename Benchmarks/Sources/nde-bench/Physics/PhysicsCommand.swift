@@ -8,5 +8,5 @@ struct PhysicsCommand: ParsableCommand {
       Every experiment trains over several seeds, tells the median and the range of each figure beside the published \
       one, and writes a table, JSON and pictures.
       """,
-    subcommands: [NodeCommand.self, HNNCommand.self, UDECommand.self])
+    subcommands: [NodeCommand.self, HNNCommand.self, UDECommand.self, VINCommand.self])
 }
