@@ -21,7 +21,7 @@ OURS = "NODECore"
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runner", required=True, help="nde-bench")
-    parser.add_argument("--workloads", nargs="*", default=["w1", "w2", "w3", "w4", "w5", "w7", "w8"])
+    parser.add_argument("--workloads", nargs="*", default=["w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)

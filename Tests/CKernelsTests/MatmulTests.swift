@@ -27,7 +27,12 @@ struct MatmulTests {
     let short = [1, 2, 7].flatMap { rows in
       (2...4).flatMap { k in [1, 3, 4, 8, 15, 17, 31, 33, 50].map { (rows, k, $0) } }
     }
-    for (rows, k, n) in blocks + thin + short {
+    // Few rows, which go through several panels side by side.
+    let nr = Int(kernels.nr)
+    let few = [1, 2, 3].flatMap { rows in
+      [3, 4, 5, 9].flatMap { panels in [0, 1, nr - 1].map { (rows, 19, panels * nr - $0) } }
+    }
+    for (rows, k, n) in blocks + thin + short + few {
       MatmulProblem(rows: rows, k: k, n: n, test.dtype, &generator).compare(test)
     }
   }
@@ -66,8 +71,8 @@ struct MatmulTests {
   @Test(arguments: KernelCase.all) func aRowDoesNotDependOnItsCompany(_ test: KernelCase) {
     var generator = SeededGenerator(state: 4)
     for (rows, k, n) in [
-      (61, 70, 37), (13, 600, 64), (5, 3, 2), (13, 50, 2), (9, 33, 1), (7, 40, 3), (11, 3, 21),
-      (101, 300, 530),
+      (61, 70, 37), (13, 600, 64), (5, 3, 2), (13, 50, 2), (9, 33, 1), (7, 40, 3), (11, 3, 21), (2, 70, 200),
+      (3, 300, 209), (9, 31, 300), (101, 300, 530),
     ] {
       let p = MatmulProblem(rows: rows, k: k, n: n, test.dtype, &generator)
       for accumulate in [0, 1] as [Int32] {

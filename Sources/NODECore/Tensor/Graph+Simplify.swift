@@ -49,11 +49,31 @@ extension Graph {
       case .stopGradient, .splat, .constant: return operands[0]
       default: return nil
       }
-    case .input, .constant, .splat, .identity, .gather, .scatterAdd, .rowwise, .matmul, .matrix, .conv2d,
+    case .matmul(let transposeA, _):
+      return outerProductWithSplat(operands[0], operands[1], transposeA, type)
+    case .input, .constant, .splat, .identity, .gather, .scatterAdd, .rowwise, .matrix, .conv2d,
       .conv2dInputGradient,
       .conv2dFilterGradient, .fused, .random, .structured:
       return nil
     }
+  }
+
+  /// A column [m, 1] times a row [1, n], all elements of one of which are the same number: the other one, repeated. The
+  /// gradient of a network's sum begins with one.
+  private static func outerProductWithSplat(_ a: Value, _ b: Value, _ transposeA: Bool, _ type: TensorType)
+    -> Value?
+  {
+    let rank = type.shape.rank
+    guard type.dtype.isFloating, a.shape[a.shape.rank - (transposeA ? 2 : 1)] == 1 else { return nil }
+    if let x = a.splatValue, b.shape.rank == 2 {
+      let row = b.reshaped(to: [type.shape[rank - 1]])
+      return (row * x).broadcast(to: type.shape, axes: [rank - 1])
+    }
+    if let x = b.splatValue, a.shape.rank == rank {
+      let column = a.reshaped(to: Shape(Array(type.shape.dimensions.dropLast())))
+      return (column * x).broadcast(to: type.shape, axes: Array(0..<rank - 1))
+    }
+    return nil
   }
 
   private static func simplified(_ operation: Elementwise, _ operands: [Value], _ type: TensorType) -> Value?

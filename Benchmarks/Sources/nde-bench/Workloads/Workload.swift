@@ -5,7 +5,7 @@ import RunnerSupport
 
 /// The workloads that are measured; adding one is a case, a file and its peers' scripts.
 enum WorkloadName: String, CaseIterable, ExpressibleByArgument {
-  case w1, w2, w3, w4, w5, w7, w8
+  case w1, w2, w3, w4, w5, w6, w7, w8
 
   var title: String {
     switch self {
@@ -14,6 +14,7 @@ enum WorkloadName: String, CaseIterable, ExpressibleByArgument {
     case .w3: "MLP field, dopri5 at 1e-5"
     case .w4: "training step of a continuous normalizing flow"
     case .w5: "training steps of the MNIST networks"
+    case .w6: "Hamiltonian network, training step and rollout"
     case .w7: "10,000 Lotka-Volterra systems"
     case .w8: "matrix products"
     }
@@ -26,6 +27,7 @@ enum WorkloadName: String, CaseIterable, ExpressibleByArgument {
     case .w3: try W3()
     case .w4: try W4()
     case .w5: W5()
+    case .w6: try W6()
     case .w7: try W7()
     case .w8: try W8()
     }
