@@ -63,7 +63,8 @@ struct MatmulTests {
     let thin = [0, 1, 20, 300].flatMap { rows in
       (1...4).flatMap { n in [16, 17, 31, 33, 50, 64, 99].map { (rows, $0, n) } }
     }
-    for (rows, k, n) in [(257, 100, 70), (513, 49, 97)] + thin {
+    let flat = [20, 300].flatMap { rows in (1...4).flatMap { k in [50, 99, 200].map { (rows, k, $0) } } }
+    for (rows, k, n) in [(257, 100, 70), (513, 49, 97)] + thin + flat {
       compareOuter(test, rows: rows, k: k, n: n, &generator)
     }
   }
