@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Built and run by `make test`; clients do not build them. One folder of Examples each.
-let examples = ["Spiral", "Moons", "Integrator", "Crossing", "Pendulum", "Discovery"]
+let examples = ["Spiral", "Moons", "Integrator", "Crossing", "Pendulum", "Discovery", "DoublePendulum"]
 
 let package = Package(
   name: "NODECore",

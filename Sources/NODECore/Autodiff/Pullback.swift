@@ -12,6 +12,14 @@ func pullback(of outputs: [Value], cotangents: [Value?], to inputs: [Value], wan
     outputs.count == cotangents.count, "pullback: \(outputs.count) outputs, \(cotangents.count) cotangents")
   var sources: Set<Value> = []
   for (input, wanted) in zip(inputs, wanted) where wanted && input.dtype.isFloating { sources.insert(input) }
+  let found = accumulatedCotangents(of: outputs, cotangents, from: sources) { sources.contains($0) }
+  return zip(inputs, wanted).map { $1 ? found[$0] : nil }
+}
+
+/// Reverse mode down to `sources`: the cotangents of those values between there and `outputs` that `isKept` names.
+func accumulatedCotangents(
+  of outputs: [Value], _ cotangents: [Value?], from sources: Set<Value>, keeping isKept: (Value) -> Bool
+) -> [Value: Value] {
   let nodes = Graph.dependents(of: Array(sources), in: outputs)
   let active = activeValues(from: sources, through: nodes)
   var accumulated: [Value: Value] = [:]
@@ -26,7 +34,7 @@ func pullback(of outputs: [Value], cotangents: [Value?], to inputs: [Value], wan
   for node in nodes.reversed() {
     let results = node.types.indices.map { Value(node, $0) }
     let cotangents = results.map {
-      sources.contains($0) ? accumulated[$0] : accumulated.removeValue(forKey: $0)
+      isKept($0) ? accumulated[$0] : accumulated.removeValue(forKey: $0)
     }
     if cotangents.allSatisfy({ $0 == nil }) { continue }
     let wanted = node.operands.map { active.contains($0) }
@@ -35,7 +43,7 @@ func pullback(of outputs: [Value], cotangents: [Value?], to inputs: [Value], wan
       if let contribution = contributions[index] { add(contribution, to: operand) }
     }
   }
-  return zip(inputs, wanted).map { $1 ? accumulated[$0] : nil }
+  return accumulated
 }
 
 /// `sources` and the values that may have a derivative with respect to them: what only reaches them through integers or
@@ -54,6 +62,12 @@ private func activeValues(from sources: Set<Value>, through nodes: [Node]) -> Se
 
 /// Forward mode: the tangents of `outputs`, given those of `inputs` (nil: identically zero).
 package func pushforward(of outputs: [Value], inputs: [Value], tangents: [Value?]) -> [Value?] {
+  let known = knownTangents(of: outputs, inputs: inputs, tangents)
+  return outputs.map { known[$0] }
+}
+
+/// Forward mode: the tangents of all values between `inputs` and `outputs`, but for those that are identically zero.
+func knownTangents(of outputs: [Value], inputs: [Value], _ tangents: [Value?]) -> [Value: Value] {
   require(
     inputs.count == tangents.count, "pushforward: \(inputs.count) inputs, \(tangents.count) tangents")
   var known: [Value: Value] = [:]
@@ -73,5 +87,5 @@ package func pushforward(of outputs: [Value], inputs: [Value], tangents: [Value?
       if let tangent { known[result] = tangent }
     }
   }
-  return outputs.map { known[$0] }
+  return known
 }

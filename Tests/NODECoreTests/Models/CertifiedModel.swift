@@ -35,5 +35,5 @@ struct CertifiedModel: Sendable, CustomTestStringConvertible {
       CertifiedModel(
         "MLP with time", TimeConcatField<Double>(3, hidden: [8, 8], key: RandomKey(seed: 1)),
         from: .normal(shape: [2, 3], key: RandomKey(seed: 2)))
-    ] + continuousDepth + hamiltonian + discovery
+    ] + continuousDepth + hamiltonian + discovery + lagrangian
 }

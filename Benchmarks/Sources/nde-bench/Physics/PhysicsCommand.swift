@@ -8,5 +8,7 @@ struct PhysicsCommand: ParsableCommand {
       Every experiment trains over several seeds, tells the median and the range of each figure beside the published \
       one, and writes a table, JSON and pictures.
       """,
-    subcommands: [NodeCommand.self, HNNCommand.self, UDECommand.self, VINCommand.self])
+    subcommands: [
+      NodeCommand.self, HNNCommand.self, LagrangianCommand.self, UDECommand.self, VINCommand.self,
+    ])
 }

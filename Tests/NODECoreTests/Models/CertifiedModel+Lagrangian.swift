@@ -1,0 +1,21 @@
+import NODECore
+
+extension CertifiedModel {
+  static let lagrangian: [CertifiedModel] = [
+    CertifiedModel(
+      "Lagrangian network",
+      LagrangianField(LagrangianNetwork<Double>(2, hidden: [8, 8], key: RandomKey(seed: 3))),
+      // Untrained ones run away where their mass is near to singular.
+      from: .normal(shape: [2, 4], key: RandomKey(seed: 4)), end: 0.02),
+    CertifiedModel(
+      "Lagrangian network of angles with forces, damped",
+      LagrangianField(
+        LagrangianNetwork<Double>(2, hidden: [8], encoding: .circle, start: .fanIn, key: RandomKey(seed: 5)),
+        force: ForceNetwork<Double>(2, hidden: [4], key: RandomKey(seed: 6)), solver: .damped(epsilon: 0.3)),
+      from: .normal(shape: [2, 4], key: RandomKey(seed: 7))),
+    CertifiedModel(
+      "accelerations by a network",
+      AccelerationNetwork<Double>(2, hidden: [8], activation: .tanh, key: RandomKey(seed: 8)),
+      from: .normal(shape: [2, 4], key: RandomKey(seed: 9))),
+  ]
+}
