@@ -58,7 +58,7 @@ import Testing
   @Test func rowsFailAlone() {
     let h = matrices([[1, 2], [-1, 2], [3, 4]], seed: 8)
     let x = MassMatrixSolver.cholesky(h, Tensor<Double>.ones([3, 2]))
-    #expect(x[1].scalars.allSatisfy(\.isNaN))
-    #expect(x[0].scalars.allSatisfy(\.isFinite) && x[2].scalars.allSatisfy(\.isFinite))
+    #expect(x[1].scalars.allSatisfy { $0.isNaN })
+    #expect((x[0].scalars + x[2].scalars).allSatisfy { $0.isFinite })
   }
 }

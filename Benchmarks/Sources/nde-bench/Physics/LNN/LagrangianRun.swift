@@ -100,7 +100,7 @@ struct LagrangianRun {
     let times = (0...frames).map { Double($0) * task.duration / Double(frames) }
     func motion(_ field: some SecondOrderField<Double>) throws -> Tensor<Double> {
       try solve(
-        from: y0, at: times, method: .tsit5, rtol: 1e-7, atol: 1e-7, controller: .perLane, maxSteps: 50_000
+        from: y0, at: times, method: .tsit5, rtol: 1e-6, atol: 1e-6, controller: .perLane, maxSteps: 20_000
       ) { t, y in try field(t, y) }.states
     }
     let states = try motion(field)
@@ -136,6 +136,8 @@ private func accelerationError<S: FloatingScalar>(
 
 /// A task's accelerations in closed form.
 private struct ExactField: SecondOrderField {
+  typealias Scalar = Double
+
   var task: LagrangianTask
 
   func acceleration(_ t: Tensor<Double>, _ q: Tensor<Double>, _ v: Tensor<Double>) -> Tensor<Double> {
