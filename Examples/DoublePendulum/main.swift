@@ -20,7 +20,7 @@ for step in 1...steps {
 
 // Steps of its own for each lane: the field is rows to the compiler, mass matrices and all.
 let learned = trainer.model, start = Tensor<Float>([1, 0.5, 0, 0, 0.3, -0.8, 0, 0], shape: [2, 4])
-let path = try odeint(from: start, at: [0, 2, 4, 6, 8, 10], controller: .perLane) { t, y in try learned(t, y)
+let path = try odeint(from: start, at: [0, 2, 4, 6, 8, 10], controller: .perLane) { t, y in learned(t, y)
 }
 for (frame, time) in path.times.scalars.enumerated() {
   let drift = (system.energy(path.states[frame]) - system.energy(start)) * (1 / system.energyScale)

@@ -13,9 +13,5 @@ extension CertifiedModel {
         LagrangianNetwork<Double>(2, hidden: [8], encoding: .circle, start: .fanIn, key: RandomKey(seed: 5)),
         force: ForceNetwork<Double>(2, hidden: [4], key: RandomKey(seed: 6)), solver: .damped(epsilon: 0.3)),
       from: .normal(shape: [2, 4], key: RandomKey(seed: 7))),
-    CertifiedModel(
-      "accelerations by a network",
-      AccelerationNetwork<Double>(2, hidden: [8], activation: .tanh, key: RandomKey(seed: 8)),
-      from: .normal(shape: [2, 4], key: RandomKey(seed: 9))),
   ]
 }

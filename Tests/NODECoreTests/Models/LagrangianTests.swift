@@ -56,7 +56,7 @@ import Testing
   /// dE/dt = Q · q̇ whatever the network: Noether's theorem, to round-off and before any training.
   @Test(arguments: CoordinateEncoding.allCases) func theEnergyOfANetworkChangesByTheForcesWorkAlone(
     encoding: CoordinateEncoding
-  ) throws {
+  ) {
     let network = LagrangianNetwork<Double>(3, hidden: [9, 7], encoding: encoding, key: RandomKey(seed: 4))
     let y: Tensor<Double> = .normal(shape: [6, 6], key: RandomKey(seed: 5))
     let (_, v) = Self.halves(y)
@@ -66,7 +66,7 @@ import Testing
     ]
     for force in forces {
       let field = LagrangianField(network, force: force)
-      let slope = try field(0.3, y)
+      let slope = field(0.3, y)
       let rate = jvp(at: y, along: slope) { field.energy($0) }.tangent.scalars
       let power =
         force.map { ($0(0.3, Self.halves(y).q, v) * v).sum(axes: 1).scalars } ?? .init(repeating: 0, count: 6)
@@ -86,7 +86,7 @@ import Testing
     let y0: Tensor<Double> = LagrangianTask.doublePendulum.starts(9, key: RandomKey(seed: 7))
     let path = try odeint(
       from: y0, at: [0, 1, 2], method: .tsit5, rtol: 1e-10, atol: 1e-10, controller: .perLane
-    ) { t, y in try field(t, y) }
+    ) { t, y in field(t, y) }
     let oracle = try odeint(
       from: y0, at: [0, 1, 2], method: .tsit5, rtol: 1e-10, atol: 1e-10, controller: .perLane
     ) { _, y in
@@ -165,10 +165,10 @@ import Testing
   }
 
   /// The products with the middle weight: value, gradient, a tangent for each velocity, and one along q̇.
-  @Test(arguments: [1, 2, 4]) func evaluationsCostSoManyPassesMoreThanCoordinates(_ n: Int) throws {
+  @Test(arguments: [1, 2, 4]) func evaluationsCostSoManyPassesMoreThanCoordinates(_ n: Int) {
     let network = LagrangianNetwork<Float>(n, hidden: [16, 16], key: RandomKey(seed: 13))
     let y = Tensor<Float>.normal(shape: [8, 2 * n], key: RandomKey(seed: 14))
-    let slope = try LagrangianField(network)(0, y)
+    let slope = LagrangianField(network)(0, y)
     let products = Graph.order(of: [slope.value]).filter { node in
       if case .matmul = node.operation { node.operands[1].shape == [16, 16] } else { false }
     }

@@ -7,7 +7,7 @@
 /// An evaluation costs n + 3 passes through L: its value and its gradient, a tangent for each velocity and one along q̇, from
 /// which all second derivatives follow (`rowCurvature`). Forward over reverse takes 2 n + 4, and the mixed derivative as a
 /// matrix (as the authors' `jax.jacobian(jax.jacobian(L))` has it) as many again.
-public struct LagrangianField<L: Lagrangian>: SecondOrderField {
+public struct LagrangianField<L: Lagrangian>: VectorField {
   public typealias Scalar = L.Scalar
 
   public var lagrangian: L
@@ -19,6 +19,12 @@ public struct LagrangianField<L: Lagrangian>: SecondOrderField {
     self.lagrangian = lagrangian
     self.force = force
     self.solver = solver
+  }
+
+  /// - Parameter y: [rows, 2n].
+  public func callAsFunction(_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) -> Tensor<Scalar> {
+    let (q, v) = halves(y, "LagrangianField")
+    return .concatenated([v, acceleration(t, q, v)], axis: 1)
   }
 
   /// [rows, n]. Not finite in the rows whose mass matrix the solver cannot solve with.
@@ -96,4 +102,13 @@ public struct LagrangianField<L: Lagrangian>: SecondOrderField {
       self.force = force
     }
   }
+}
+
+/// Coordinates and velocities of states [rows, 2n].
+func halves<Scalar>(_ y: Tensor<Scalar>, _ name: String) -> (q: Tensor<Scalar>, v: Tensor<Scalar>) {
+  require(
+    y.rank == 2 && y.shape[1] > 0 && y.shape[1] % 2 == 0,
+    "\(name): needs states [rows, 2n] of coordinates and velocities, got \(y.shape)")
+  let n = y.shape[1] / 2
+  return (y.sliced(0..<n, axis: 1), y.sliced(n..<2 * n, axis: 1))
 }

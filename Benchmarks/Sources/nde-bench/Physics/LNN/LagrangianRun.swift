@@ -53,8 +53,8 @@ struct LagrangianRun {
   }
 
   func baseline() throws -> LagrangianOutcome {
-    func field<S: FloatingScalar>(_ type: S.Type) -> AccelerationNetwork<S> {
-      AccelerationNetwork(coordinates, hidden: hidden, encoding: settings.encoding, key: keys[0])
+    func field<S: FloatingScalar>(_ type: S.Type) -> AngleAccelerations<S> {
+      AngleAccelerations(coordinates, hidden: hidden, encoding: settings.encoding, key: keys[0])
     }
     let (parameters, seconds) = try train(field(Float.self), "baseline")
     return try follow(field(Double.self).replacingParameters(with: parameters), seconds)
@@ -65,7 +65,7 @@ struct LagrangianRun {
     try follow(ExactField(task: settings.task), 0)
   }
 
-  private func train<Field: SecondOrderField>(_ field: Field, _ name: String) throws -> (
+  private func train<Field: AccelerationModel>(_ field: Field, _ name: String) throws -> (
     parameters: Tensor<Double>, seconds: Double
   ) where Field.Scalar == Float {
     let settings = settings
@@ -93,12 +93,13 @@ struct LagrangianRun {
     return (parameters.converted(to: Double.self), monotonicSeconds() - start)
   }
 
-  private func follow(_ field: some SecondOrderField<Double>, _ seconds: Double) throws -> LagrangianOutcome {
+  private func follow(_ field: some AccelerationModel<Double>, _ seconds: Double) throws -> LagrangianOutcome
+  {
     let task = settings.task, system = task.system(Double.self)
     let y0: Tensor<Double> = task.starts(settings.starts, key: Self.testKeys[0])
     let frames = 1000
     let times = (0...frames).map { Double($0) * task.duration / Double(frames) }
-    func motion(_ field: some SecondOrderField<Double>) throws -> Tensor<Double> {
+    func motion(_ field: some AccelerationModel<Double>) throws -> Tensor<Double> {
       try solve(
         from: y0, at: times, method: .tsit5, rtol: 1e-6, atol: 1e-6, controller: .perLane, maxSteps: 20_000
       ) { t, y in try field(t, y) }.states
@@ -126,7 +127,7 @@ struct LagrangianRun {
 
 /// Mean over states [rows, 2n] of the sum over coordinates of |error|.
 private func accelerationError<S: FloatingScalar>(
-  _ field: some SecondOrderField<S>, _ task: LagrangianTask, _ y: Tensor<S>
+  _ field: some AccelerationModel<S>, _ task: LagrangianTask, _ y: Tensor<S>
 ) throws -> Tensor<S> {
   let n = y.shape[1] / 2
   let (q, v) = (y[0..., 0..<n], y[0..., n...])
@@ -135,7 +136,7 @@ private func accelerationError<S: FloatingScalar>(
 }
 
 /// A task's accelerations in closed form.
-private struct ExactField: SecondOrderField {
+private struct ExactField: AccelerationModel {
   typealias Scalar = Double
 
   var task: LagrangianTask
