@@ -3,7 +3,7 @@ import NODECore
 
 let system = DoublePendulum<Float>(), task = LagrangianTask.doublePendulum
 let network = LagrangianNetwork<Float>(2, hidden: [32, 32], encoding: .circle, key: RandomKey(seed: 1))
-let steps = 1500
+let steps = 4000
 
 var trainer = Trainer(
   LagrangianField(network), optimizer: .adam(learningRate: .cosine(3e-3, steps: steps)),
@@ -15,11 +15,11 @@ var trainer = Trainer(
 let keys = RandomKey(seed: 2).split(steps)
 for step in 1...steps {
   let loss = try trainer.step(task.states(128, key: keys[step - 1]))
-  if step % 300 == 0 { print("step \(step): mean error of accelerations \(loss)") }
+  if step % 1000 == 0 { print("step \(step): mean error of accelerations \(loss)") }
 }
 
 // Steps of its own for each lane: the field is rows to the compiler, mass matrices and all.
-let learned = trainer.model, start = Tensor<Float>([1, 0.5, 0, 0, 0.3, -0.8, 0, 0], shape: [2, 4])
+let learned = trainer.model, start = Tensor<Float>([0.5, 0.2, 0, 0, 0.3, -0.8, 0, 0], shape: [2, 4])
 let path = try odeint(from: start, at: [0, 2, 4, 6, 8, 10], controller: .perLane) { t, y in learned(t, y)
 }
 for (frame, time) in path.times.scalars.enumerated() {
