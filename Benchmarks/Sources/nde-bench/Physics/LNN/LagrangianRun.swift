@@ -131,7 +131,7 @@ private func accelerationError<S: FloatingScalar>(
 ) throws -> Tensor<S> {
   let n = y.shape[1] / 2
   let (q, v) = (y[0..., 0..<n], y[0..., n...])
-  let error = try field.acceleration(0, q, v) - task.system(S.self).acceleration(q, v)
+  let error = field.acceleration(0, q, v) - task.system(S.self).acceleration(q, v)
   return abs(error).sum(axes: 1).mean()
 }
 
