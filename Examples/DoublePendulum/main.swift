@@ -2,20 +2,22 @@
 import NODECore
 
 let system = DoublePendulum<Float>(), task = LagrangianTask.doublePendulum
-let network = LagrangianNetwork<Float>(2, hidden: [32, 32], encoding: .circle, key: RandomKey(seed: 1))
-let steps = 4000
+let network = LagrangianNetwork<Float>(
+  2, hidden: [64, 64], activation: .silu, encoding: .circle, kineticPrior: 1, speed: 2, start: .quiet,
+  key: RandomKey(seed: 1))
+let steps = 2000
 
 var trainer = Trainer(
-  LagrangianField(network), optimizer: .adam(learningRate: .cosine(3e-3, steps: steps)),
+  LagrangianField(network), optimizer: .adam(learningRate: .cosine(1e-2, steps: steps)),
   maximumGradientNorm: 1
 ) { (field: LagrangianField<LagrangianNetwork<Float>>, y: Tensor<Float>) in
   let (q, v) = (y[0..., 0..<2], y[0..., 2..<4])
-  return meanAbsoluteError(field.acceleration(0, q, v), system.acceleration(q, v))
+  return field.residual(0, q, v, acceleration: system.acceleration(q, v))
 }
 let keys = RandomKey(seed: 2).split(steps)
 for step in 1...steps {
-  let loss = try trainer.step(task.states(128, key: keys[step - 1]))
-  if step % 1000 == 0 { print("step \(step): mean error of accelerations \(loss)") }
+  let loss = try trainer.step(task.states(128, speed: 4, key: keys[step - 1]))
+  if step % 500 == 0 { print("step \(step): error of the equations of motion \(loss) m/s²") }
 }
 
 // Steps of its own for each lane: the field is rows to the compiler, mass matrices and all.

@@ -33,7 +33,7 @@ public struct DoublePendulum<Scalar: FloatingScalar>: LagrangianSystem {
   }
 
   public var coordinates: Int { 2 }
-  public var encoding: CoordinateEncoding { .wrappedAngles }
+  public var encoding: CoordinateEncoding { .circle }
 
   /// Half of the span of the potential energy: 29.4 J for unit masses and lengths.
   public var energyScale: Double {

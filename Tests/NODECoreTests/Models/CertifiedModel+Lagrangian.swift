@@ -13,5 +13,12 @@ extension CertifiedModel {
         LagrangianNetwork<Double>(2, hidden: [8], encoding: .circle, start: .fanIn, key: RandomKey(seed: 5)),
         force: ForceNetwork<Double>(2, hidden: [4], key: RandomKey(seed: 6)), solver: .damped(epsilon: 0.3)),
       from: .normal(shape: [2, 4], key: RandomKey(seed: 7))),
+    CertifiedModel(
+      "Lagrangian network with a kinetic prior",
+      LagrangianField(
+        LagrangianNetwork<Double>(
+          2, hidden: [8, 8], activation: .silu, encoding: .circle, kineticPrior: 1, speed: 2, start: .quiet,
+          key: RandomKey(seed: 8))),
+      from: .normal(shape: [2, 4], key: RandomKey(seed: 9))),
   ]
 }

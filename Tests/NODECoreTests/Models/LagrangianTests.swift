@@ -187,6 +187,61 @@ import Testing
     #expect(network.net.layers.allSatisfy { $0.bias!.scalars.allSatisfy { $0 == 0 } })
   }
 
+  /// c |q̇|² / 2 + s² net(q, q̇ / s): with the net taken away the mass is c times one; a quiet start is near to that.
+  @Test func aKineticPriorIsTheMassToStartWith() {
+    let y: Tensor<Double> = LagrangianTask.doublePendulum.states(100, key: RandomKey(seed: 15))
+    let (q, v) = Self.halves(y)
+    var network = LagrangianNetwork<Double>(
+      2, hidden: [32, 32], activation: .silu, encoding: .circle, kineticPrior: 3, speed: 5, start: .quiet,
+      key: RandomKey(seed: 16))
+    let parts = network(q, v) - square(v).sum(axes: 1) * 1.5
+    let plain = network.net(.concatenated([sin(q), cos(q), v * 0.2], axis: 1)).reshaped(to: [100]) * 25
+    expectClose(parts, plain, tolerance: 1e-10)
+    let one = Tensor<Double>.identityMatrix(2) * 3
+    let quiet = abs(LagrangianField(network).terms(q, v).mass - one).scalars
+    #expect(quiet.allSatisfy { $0 < 0.3 } && quiet.contains { $0 > 1e-6 })
+    network = network.replacingParameters(with: network.parameterVector(Double.self) * 0)
+    #expect(abs(LagrangianField(network).terms(q, v).mass - one).scalars.allSatisfy { $0 == 0 })
+  }
+
+  /// Zero for the true Lagrangian, the same for every multiple of it, and the acceleration's error where the mass is one.
+  @Test func theResidualOfTheEquationsOfMotion() throws {
+    struct Multiple: Lagrangian {
+      var factor: Double
+      func callAsFunction(_ q: Tensor<Double>, _ v: Tensor<Double>) -> Tensor<Double> {
+        DoublePendulum<Double>()(q, v) * factor
+      }
+      mutating func visitParameters(_ visit: inout ParameterVisitor) {}
+    }
+    struct Free: Lagrangian {
+      func callAsFunction(_ q: Tensor<Double>, _ v: Tensor<Double>) -> Tensor<Double> {
+        square(v).sum(axes: 1) * 0.5
+      }
+      mutating func visitParameters(_ visit: inout ParameterVisitor) {}
+    }
+    let y: Tensor<Double> = LagrangianTask.doublePendulum.states(50, key: RandomKey(seed: 17))
+    let (q, v) = Self.halves(y)
+    let a = DoublePendulum<Double>().acceleration(q, v)
+    #expect(LagrangianField(Multiple(factor: 1)).residual(0, q, v, acceleration: a).scalars[0] < 1e-10)
+    let sizes = [1, -1, 40].map {
+      LagrangianField(Multiple(factor: $0)).residual(0, q, v, acceleration: a + 1).scalars[0]
+    }
+    #expect(sizes[0] > 0.1 && sizes.allSatisfy { abs($0 - sizes[0]) < 1e-10 * sizes[0] })
+    let friction = LinearFriction<Double>(2, coefficient: 0.7)
+    let expected = abs(a + v * 0.7).sum(axes: 1).mean()
+    expectClose(LagrangianField(Free(), force: friction).residual(0, q, v, acceleration: a), expected)
+    let network = LagrangianNetwork<Double>(
+      2, hidden: [5, 4], encoding: .circle, kineticPrior: 1, speed: 2, start: .quiet, key: RandomKey(seed: 18)
+    )
+    try checkGradient(
+      of: { arguments in
+        let field = LagrangianField(network.replacingParameters(with: arguments[0]))
+        let (q, v) = Self.halves(arguments[1])
+        return field.residual(0, q, v, acceleration: a[0..<3])
+      }, at: [network.parameterVector(Double.self), y[0..<3]], order: 1
+    ).verify()
+  }
+
   private func expectClose(_ a: Tensor<Double>, _ b: Tensor<Double>, tolerance: Double = 1e-11) {
     #expect(a.shape == b.shape)
     for (x, y) in zip(a.scalars, b.scalars) {

@@ -35,6 +35,13 @@ public enum CoordinateEncoding: Sendable, Hashable, CaseIterable {
 /// A Lagrangian that is a network of coordinates and velocities (Cranmer et al. 2020, "Lagrangian neural networks"): of no
 /// form, so that it is not bound to a kinetic energy of squares, as that of a relativistic particle is not.
 ///
+/// With a prior c and a speed s it is
+///
+///     L(q, q̇) = c/2 |q̇|² + s² net(q, q̇ / s)
+///
+/// that is, the network sees times in units of 1/s, and all of its parts are of the order of one whatever speeds are. The prior
+/// is where learning starts, not a bound on what is learned: the network can take it away.
+///
 /// Its activation has to be curved twice: with pieces of straight lines (`relu`) there is no mass matrix.
 public struct LagrangianNetwork<Scalar: FloatingScalar>: Lagrangian {
   /// How weights and biases start.
@@ -45,19 +52,28 @@ public struct LagrangianNetwork<Scalar: FloatingScalar>: Lagrangian {
     case cranmer
     /// As every other network here.
     case fanIn
+    /// As `fanIn`, but the last layer's weights are normal with deviation 0.1 / √n, and its bias is zero: with a kinetic prior
+    /// the mass matrix starts near to the prior's, so that no state starts with a singular one.
+    case quiet
   }
 
   /// n (1 + encoding width) -> hidden -> 1.
   public var net: MLP<Scalar>
   public let coordinates: Int
   public let encoding: CoordinateEncoding
+  /// c: ∂²L/∂q̇² is c times one, and what the network adds.
+  public let kineticPrior: Double
+  /// s, of the size of the velocities' spread.
+  public let speed: Double
 
   /// - Parameters:
   ///   - coordinates: n.
   ///   - hidden: widths; at least one.
+  ///   - kineticPrior: not negative. Accelerations do not change with L's scale, so that 1 is as good as any other; 0: none.
+  ///   - speed: positive. 1, with no prior, is the authors' network.
   public init(
     _ coordinates: Int, hidden: [Int], activation: Activation = .softplus,
-    encoding: CoordinateEncoding = .plain,
+    encoding: CoordinateEncoding = .plain, kineticPrior: Double = 0, speed: Double = 1,
     start: Start = .cranmer, key: RandomKey = RandomKey(seed: 0)
   ) {
     require(
@@ -66,10 +82,22 @@ public struct LagrangianNetwork<Scalar: FloatingScalar>: Lagrangian {
     require(
       ![.identity, .relu, .leakyReLU].contains(activation),
       "LagrangianNetwork: second derivatives of \(activation) are zero, so there is no mass matrix")
+    require(
+      kineticPrior >= 0 && kineticPrior.isFinite && speed > 0 && speed.isFinite,
+      "LagrangianNetwork: needs a prior that is not negative and a positive speed, got \(kineticPrior) and \(speed)"
+    )
     self.coordinates = coordinates
     self.encoding = encoding
+    self.kineticPrior = kineticPrior
+    self.speed = speed
     let sizes = [coordinates * (1 + encoding.width)] + hidden + [1]
     net = MLP(sizes: sizes, activation: activation, key: key)
+    if start == .quiet {
+      let n = hidden[hidden.count - 1]
+      net.layers[hidden.count] = Linear(
+        n, 1, weightInitializer: .normal(standardDeviation: 0.1 / Double(n).squareRoot()),
+        biasInitializer: .zeros, key: key.split(hidden.count + 1)[hidden.count])
+    }
     guard start == .cranmer else { return }
     for (index, key) in key.split(net.layers.count).enumerated() {
       let widest = Double(max(sizes[index], sizes[index + 1]))
@@ -82,7 +110,11 @@ public struct LagrangianNetwork<Scalar: FloatingScalar>: Lagrangian {
   }
 
   public func callAsFunction(_ q: Tensor<Scalar>, _ v: Tensor<Scalar>) -> Tensor<Scalar> {
-    net(.concatenated([encoding(q), v], axis: 1)).reshaped(to: [q.shape[0]])
+    // Units that are one are left out of the program.
+    let learned = net(.concatenated([encoding(q), speed == 1 ? v : v * (1 / speed)], axis: 1))
+      .reshaped(to: [q.shape[0]])
+    let value = speed == 1 ? learned : learned * (speed * speed)
+    return kineticPrior == 0 ? value : value + square(v).sum(axes: 1) * (kineticPrior / 2)
   }
 
   public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("net", &net) }

@@ -30,15 +30,44 @@ public struct LagrangianField<L: Lagrangian>: VectorField {
   /// [rows, n]. Not finite in the rows whose mass matrix the solver cannot solve with.
   public func acceleration(_ t: Tensor<Scalar>, _ q: Tensor<Scalar>, _ v: Tensor<Scalar>) -> Tensor<Scalar> {
     let terms = terms(q, v)
-    var right = terms.slope - terms.transport
-    if let force {
-      let push = force(t, q, v)
-      require(
-        push.shape == q.shape,
-        "LagrangianField: the force \(push.shape) is not of the coordinates' shape \(q.shape)")
-      right = right + push
-    }
-    return solver(terms.mass, right)
+    return solver(terms.mass, push(terms, t, q, v))
+  }
+
+  /// ∂L/∂q + Q - ∂²L/∂q̇∂q q̇, [rows, n]: what mass times acceleration is.
+  private func push(
+    _ terms: Terms, _ t: Tensor<Scalar>, _ q: Tensor<Scalar>, _ v: Tensor<Scalar>
+  ) -> Tensor<Scalar> {
+    guard let force else { return terms.slope - terms.transport }
+    let push = force(t, q, v)
+    require(
+      push.shape == q.shape,
+      "LagrangianField: the force \(push.shape) is not of the coordinates' shape \(q.shape)")
+    return terms.slope - terms.transport + push
+  }
+
+  /// How far observed accelerations are from fulfilling the equations of motion, as an acceleration: a scalar,
+  ///
+  ///     mean over rows |H q̈ + ∂²L/∂q̇∂q q̇ - ∂L/∂q - Q|₁ / |mean over rows (tr H / n)|
+  ///
+  /// A loss to learn L by without solving with its mass matrix H. An error of accelerations is infinite where H is singular, so
+  /// that gradients follow the few rows near to that, and an H of the wrong signature is not left again; here the
+  /// numerator is linear in L, the quotient does not change with L's scale (so that L cannot vanish), and is infinite only
+  /// where the mean mass is zero. It is zero for the L whose motions the accelerations are. H should start definite:
+  /// `LagrangianNetwork` with a kinetic prior and `.quiet`.
+  /// - Parameters:
+  ///   - q, v: coordinates and velocities, [rows, n].
+  ///   - acceleration: what was observed, [rows, n].
+  public func residual(
+    _ t: Tensor<Scalar>, _ q: Tensor<Scalar>, _ v: Tensor<Scalar>, acceleration: Tensor<Scalar>
+  ) -> Tensor<Scalar> {
+    require(
+      acceleration.shape == q.shape,
+      "LagrangianField.residual: accelerations \(acceleration.shape) are not of the coordinates' shape \(q.shape)"
+    )
+    let terms = terms(q, v), n = q.shape[1]
+    let inertia = matmul(terms.mass, acceleration.expandingShape(at: 2)).squeezed(axes: 2)
+    let mass = (terms.mass * .identityMatrix(n)).sum(axes: [1, 2]).mean() * (1 / Double(n))
+    return abs(inertia - push(terms, t, q, v)).sum(axes: 1).mean() / abs(mass)
   }
 
   /// What the equations of motion are made of.

@@ -16,19 +16,25 @@ extension AccelerationModel {
 
 extension LagrangianField: AccelerationModel {}
 
-/// The baseline: accelerations by a network with `relu` (as the authors') that is told coordinates like the Lagrangian one.
+/// The baseline: accelerations by a network that is told coordinates, and measures times, like the Lagrangian one.
 struct AngleAccelerations<Scalar: FloatingScalar>: AccelerationModel {
   var net: MLP<Scalar>
   var encoding: CoordinateEncoding
+  /// Velocities are in units of it, accelerations in units of its square.
+  var speed: Double
 
-  init(_ coordinates: Int, hidden: [Int], encoding: CoordinateEncoding, key: RandomKey) {
+  init(
+    _ coordinates: Int, hidden: [Int], activation: Activation, encoding: CoordinateEncoding, speed: Double,
+    key: RandomKey
+  ) {
     self.encoding = encoding
+    self.speed = speed
     net = MLP(
-      sizes: [coordinates * (1 + encoding.width)] + hidden + [coordinates], activation: .relu, key: key)
+      sizes: [coordinates * (1 + encoding.width)] + hidden + [coordinates], activation: activation, key: key)
   }
 
   func acceleration(_ t: Tensor<Scalar>, _ q: Tensor<Scalar>, _ v: Tensor<Scalar>) -> Tensor<Scalar> {
-    net(.concatenated([encoding(q), v], axis: 1))
+    net(.concatenated([encoding(q), v * (1 / speed)], axis: 1)) * (speed * speed)
   }
 
   mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("net", &net) }

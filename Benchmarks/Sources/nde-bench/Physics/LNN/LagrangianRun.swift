@@ -39,6 +39,10 @@ struct LagrangianRun {
 
   private var keys: [RandomKey] { RandomKey(seed: seed).split(2) }
   private var coordinates: Int { settings.task.system(Float.self).coordinates }
+  /// The unit of speed of both networks: speeds are uniform, and twice it at most.
+  private var unit: Double { settings.speed / 2 }
+  /// Of both networks: the Lagrangian's needs second derivatives, and the baseline is better for it than by `relu`.
+  private static let activation = Activation.silu
   private var hidden: [Int] { [settings.width, settings.width] }
   /// Starts and test states are the same for all seeds.
   private static let testKeys = RandomKey(seed: 20_200_310).split(2)
@@ -46,17 +50,27 @@ struct LagrangianRun {
   func lagrangian() throws -> LagrangianOutcome {
     func field<S: FloatingScalar>(_ type: S.Type) -> LagrangianField<LagrangianNetwork<S>> {
       LagrangianField(
-        LagrangianNetwork(coordinates, hidden: hidden, encoding: settings.encoding, key: keys[0]))
+        LagrangianNetwork(
+          coordinates, hidden: hidden, activation: Self.activation, encoding: settings.encoding,
+          kineticPrior: 1, speed: unit, start: .quiet, key: keys[0]))
     }
-    let (parameters, seconds) = try train(field(Float.self), "LNN")
+    let (parameters, seconds) = try train(field(Float.self), "LNN") { field, y in
+      let (q, v) = halves(y)
+      let a = settings.task.system(Float.self).acceleration(q, v)
+      return field.residual(0, q, v, acceleration: a)
+    }
     return try follow(field(Double.self).replacingParameters(with: parameters), seconds)
   }
 
   func baseline() throws -> LagrangianOutcome {
     func field<S: FloatingScalar>(_ type: S.Type) -> AngleAccelerations<S> {
-      AngleAccelerations(coordinates, hidden: hidden, encoding: settings.encoding, key: keys[0])
+      AngleAccelerations(
+        coordinates, hidden: hidden, activation: Self.activation, encoding: settings.encoding, speed: unit,
+        key: keys[0])
     }
-    let (parameters, seconds) = try train(field(Float.self), "baseline")
+    let (parameters, seconds) = try train(field(Float.self), "baseline") { field, y in
+      try accelerationError(field, settings.task, y)
+    }
     return try follow(field(Double.self).replacingParameters(with: parameters), seconds)
   }
 
@@ -65,16 +79,17 @@ struct LagrangianRun {
     try follow(ExactField(task: settings.task), 0)
   }
 
-  private func train<Field: AccelerationModel>(_ field: Field, _ name: String) throws -> (
-    parameters: Tensor<Double>, seconds: Double
-  ) where Field.Scalar == Float {
+  private func train<Field: AccelerationModel>(
+    _ field: Field, _ name: String, loss: @escaping (Field, Tensor<Float>) throws -> Tensor<Float>
+  ) throws -> (parameters: Tensor<Double>, seconds: Double) where Field.Scalar == Float {
     let settings = settings
+    let rate = Schedule.warmUpCosine(
+      settings.learningRate, warmUp: min(300, settings.steps / 10), steps: settings.steps)
     var trainer = Trainer(
-      field, optimizer: .adam(learningRate: .cosine(settings.learningRate, steps: settings.steps)),
-      maximumGradientNorm: 1, key: keys[1]
+      field, optimizer: .adam(learningRate: rate), maximumGradientNorm: 1, key: keys[1]
     ) { (field: Field, batch: Tensor<Float>, key: RandomKey) in
       let y: Tensor<Float> = settings.task.states(settings.batch, speed: settings.speed, key: key)
-      return Objective(loss: try accelerationError(field, settings.task, y))
+      return Objective(loss: try loss(field, y))
     }
     var progress = ProgressLine()
     let start = monotonicSeconds(), nothing = Tensor<Float>([0])
@@ -129,10 +144,14 @@ struct LagrangianRun {
 private func accelerationError<S: FloatingScalar>(
   _ field: some AccelerationModel<S>, _ task: LagrangianTask, _ y: Tensor<S>
 ) throws -> Tensor<S> {
-  let n = y.shape[1] / 2
-  let (q, v) = (y[0..., 0..<n], y[0..., n...])
+  let (q, v) = halves(y)
   let error = field.acceleration(0, q, v) - task.system(S.self).acceleration(q, v)
   return abs(error).sum(axes: 1).mean()
+}
+
+private func halves<S: FloatingScalar>(_ y: Tensor<S>) -> (q: Tensor<S>, v: Tensor<S>) {
+  let n = y.shape[1] / 2
+  return (y[0..., 0..<n], y[0..., n...])
 }
 
 /// A task's accelerations in closed form.
