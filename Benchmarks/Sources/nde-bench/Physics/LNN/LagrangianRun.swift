@@ -41,7 +41,7 @@ struct LagrangianRun {
   private var coordinates: Int { settings.task.system(Float.self).coordinates }
   /// The unit of speed of both networks: speeds are uniform, and twice it at most.
   private var unit: Double { settings.speed / 2 }
-  /// Of both networks: the Lagrangian's needs second derivatives, and the baseline is better for it than by `relu`.
+  /// Of both networks: the Lagrangian's needs second derivatives.
   private static let activation = Activation.silu
   private var hidden: [Int] { [settings.width, settings.width] }
   /// Starts and test states are the same for all seeds.
