@@ -55,7 +55,7 @@ docs: ## the DocC documentation, into .build/docs
 	@scripts/docs.sh
 
 sanitize: setup ## the tests under the address + undefined-behaviour and the thread sanitizers
-	$(SWIFT) test $(ADDRESS)
+	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leak-suppressions.txt:print_suppressions=0 $(SWIFT) test $(ADDRESS)
 	$(SWIFT) test $(THREAD)
 
 # What CI runs before everything else, the two side by side: an optimised build of a Swift module is one core's work.

@@ -42,3 +42,14 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// CI: warnings are errors.
+if Context.environment["STRICT"] != nil {
+  for target in package.targets where target.type != .system {
+    target.swiftSettings = (target.swiftSettings ?? []) + [.treatAllWarnings(as: .error)]
+    target.cSettings =
+      (target.cSettings ?? []) + [
+        .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+      ]
+  }
+}

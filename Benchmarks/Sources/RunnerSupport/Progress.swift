@@ -5,6 +5,7 @@ import Foundation
 ///     ResNet-6 epoch 3/12 [########------------]  41 %  loss 0.0831, 1204 images/s  0:42 left
 public struct ProgressLine {
   public let isLive: Bool
+  private let start = monotonicSeconds()
   private var lastDraw = -1.0
   private var width = 0
 
@@ -19,6 +20,13 @@ public struct ProgressLine {
     let text = Self.line(label, fraction: fraction, detail: detail, secondsLeft: secondsLeft)
     write("\r" + text + String(repeating: " ", count: max(0, width - text.count)))
     width = text.count
+  }
+
+  /// Draws after `done` of `total` equal steps since this line was made; tells what the rest will take at that pace.
+  public mutating func update(_ label: String, done: Int, of total: Int, detail: String) {
+    update(
+      label, fraction: Double(done) / Double(total), detail: detail,
+      secondsLeft: (monotonicSeconds() - start) / Double(max(1, done)) * Double(total - done))
   }
 
   /// Removes the line, so that a finished row can be printed.

@@ -116,11 +116,9 @@ struct DensityImages: ParsableCommand {
       guard loss.isFinite else { throw RunnerError("the loss is \(loss) in step \(steps + 1)") }
       steps += 1
       smooth += (loss - smooth) * Swift.max(0.02, 1 / Double(steps))
-      let elapsed = monotonicSeconds() - start
       progress.update(
-        "images", fraction: Double(steps) / Double(iterations),
-        detail: String(format: "%.3f bits/dim", smooth / Foundation.log(2.0) + 8),
-        secondsLeft: elapsed / Double(steps) * Double(iterations - steps))
+        "images", done: steps, of: iterations,
+        detail: String(format: "%.3f bits/dim", smooth / Foundation.log(2.0) + 8))
     }
     progress.clear()
     let seconds = monotonicSeconds() - start

@@ -49,7 +49,6 @@ struct DensityTraining {
 
   private func loop(_ step: (Int) throws -> Double) throws -> [(step: Int, loss: Double)] {
     var progress = ProgressLine(), losses: [(step: Int, loss: Double)] = [], sum = 0.0, count = 0
-    let start = monotonicSeconds()
     for index in 0..<iterations where !Interrupt.isRequested {
       let loss = try step(index)
       guard loss.isFinite else { throw RunnerError("the loss is \(loss) in step \(index + 1)") }
@@ -59,11 +58,9 @@ struct DensityTraining {
         losses.append((index + 1, sum / Double(count)))
         (sum, count) = (0, 0)
       }
-      let elapsed = monotonicSeconds() - start
       progress.update(
-        settings.method.rawValue, fraction: Double(index + 1) / Double(iterations),
-        detail: String(format: "loss %.4f", losses.last?.loss ?? loss),
-        secondsLeft: elapsed / Double(index + 1) * Double(iterations - index - 1))
+        settings.method.rawValue, done: index + 1, of: iterations,
+        detail: String(format: "loss %.4f", losses.last?.loss ?? loss))
     }
     progress.clear()
     return losses

@@ -150,17 +150,15 @@ struct PlanarExperiment {
     }
     var progress = ProgressLine()
     defer { progress.clear() }
-    let start = monotonicSeconds(), nothing = Tensor<Float>([0])
+    let nothing = Tensor<Float>([0])
     for step in 0..<steps where !Interrupt.isRequested {
       let loss: Double
       do { loss = try trainer.step(nothing) } catch is SolveError { return nil }
       guard loss.isFinite else { return nil }
       guard step % 100 == 99 else { continue }
-      let elapsed = monotonicSeconds() - start
       progress.update(
-        "\(target) \(kind.rawValue) \(size)", fraction: Double(step + 1) / Double(steps),
-        detail: String(format: "loss %.4f", loss),
-        secondsLeft: elapsed / Double(step + 1) * Double(steps - step - 1))
+        "\(target) \(kind.rawValue) \(size)", done: step + 1, of: steps,
+        detail: String(format: "loss %.4f", loss))
     }
     return trainer.model.parameterVector(Float.self).scalars
   }

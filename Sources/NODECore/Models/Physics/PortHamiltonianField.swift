@@ -102,27 +102,10 @@ public struct PortHamiltonianField<Energy: EnergyFunction>: VectorField {
 
 /// g(q), n x m: how m inputs act on n momenta.
 public struct InputMatrix<Scalar: FloatingScalar>: Module {
-  public enum Entries: Module {
-    /// [n, m], the same at all positions.
-    case constant(Tensor<Scalar>)
-    /// [rows, n] -> [rows, n m].
-    case network(MLP<Scalar>)
-
-    public mutating func visitParameters(_ visit: inout ParameterVisitor) {
-      switch self {
-      case .constant(var entries):
-        visit("constant", &entries)
-        self = .constant(entries)
-      case .network(var net):
-        visit("net", &net)
-        self = .network(net)
-      }
-    }
-  }
-
   /// n and m.
   public let momenta: Int, inputs: Int
-  public var entries: Entries
+  /// [n, m], or of the network [rows, n m].
+  public var entries: MatrixEntries<Scalar>
 
   /// One matrix [n, m] for all positions, learned from there.
   public init(constant matrix: Tensor<Scalar>) {

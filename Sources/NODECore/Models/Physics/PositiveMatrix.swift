@@ -5,28 +5,11 @@ import Foundation
 ///
 /// Inverse mass matrices and dissipation are made of it (Zhong, Dey, Chakraborty 2020, "Symplectic ODE-Net", section 3.3).
 public struct PositiveMatrix<Scalar: FloatingScalar>: Module {
-  /// Where the n (n + 1) / 2 entries come from: the diagonal's first, then those below it, row by row.
-  public enum Entries: Module {
-    /// [n (n + 1) / 2].
-    case constant(Tensor<Scalar>)
-    /// [rows, inputs] -> [rows, n (n + 1) / 2].
-    case network(MLP<Scalar>)
-
-    public mutating func visitParameters(_ visit: inout ParameterVisitor) {
-      switch self {
-      case .constant(var entries):
-        visit("constant", &entries)
-        self = .constant(entries)
-      case .network(var net):
-        visit("net", &net)
-        self = .network(net)
-      }
-    }
-  }
-
   /// n.
   public let size: Int
-  public var entries: Entries
+  /// The n (n + 1) / 2 entries of L: the diagonal's first, then those below it, row by row; [n (n + 1) / 2], or of the network
+  /// [rows, n (n + 1) / 2].
+  public var entries: MatrixEntries<Scalar>
   /// What the diagonal of L is where the learned entries are zero.
   public let startingDiagonal: Double
   /// [entries, n²]: puts entries into their places.
@@ -51,7 +34,7 @@ public struct PositiveMatrix<Scalar: FloatingScalar>: Module {
     self.init(size: size, diagonal: diagonal, entries: .network(net))
   }
 
-  private init(size: Int, diagonal: Double, entries: Entries) {
+  private init(size: Int, diagonal: Double, entries: MatrixEntries<Scalar>) {
     require(size > 0, "PositiveMatrix: the size must be positive, got \(size)")
     requireSetting("PositiveMatrix", "the diagonal at the start", diagonal, .positive)
     self.size = size

@@ -114,18 +114,14 @@ struct HNNTraining {
       return Objective(loss: meanSquaredError(try field(0, samples.x), samples.dx))
     }
     var progress = ProgressLine()
-    let start = monotonicSeconds()
     for step in 0..<steps where !Interrupt.isRequested {
       let loss = try trainer.step(data.train)
       guard loss.isFinite else {
         throw RunnerError("\(label), \(model): the loss is \(loss) in step \(step + 1)")
       }
       guard step % 20 == 19 else { continue }
-      let elapsed = monotonicSeconds() - start
       progress.update(
-        "\(label), \(model)", fraction: Double(step + 1) / Double(steps),
-        detail: String(format: "loss %.3e", loss),
-        secondsLeft: elapsed / Double(step + 1) * Double(steps - step - 1))
+        "\(label), \(model)", done: step + 1, of: steps, detail: String(format: "loss %.3e", loss))
     }
     progress.clear()
     let trained = trainer.model

@@ -97,11 +97,8 @@ struct LagrangianRun {
       let loss = try trainer.step(nothing)
       guard loss.isFinite else { throw RunnerError("\(name): the loss is \(loss) in step \(step + 1)") }
       guard step % 100 == 99 else { continue }
-      let elapsed = monotonicSeconds() - start
       progress.update(
-        "seed \(seed) \(name)", fraction: Double(step + 1) / Double(settings.steps),
-        detail: String(format: "loss %.4f", loss),
-        secondsLeft: elapsed / Double(step + 1) * Double(settings.steps - step - 1))
+        "seed \(seed) \(name)", done: step + 1, of: settings.steps, detail: String(format: "loss %.4f", loss))
     }
     progress.clear()
     let parameters = trainer.model.parameterVector(Float.self)

@@ -77,7 +77,6 @@ struct MapExperiment {
     }
     var batches = Batches(data, size: batch ?? data.inputs.shape[0], key: key)
     var line = ProgressLine(), spent: [Double] = []
-    let start = monotonicSeconds()
     for step in 1...iterations where !Interrupt.isRequested {
       do {
         let value = try trainer.step(batches.next())
@@ -87,9 +86,7 @@ struct MapExperiment {
           run.evaluations.append((step, median(spent)))
           spent = []
         }
-        line.update(
-          progress, fraction: Double(step) / Double(iterations), detail: String(format: "loss %.5f", value),
-          secondsLeft: (monotonicSeconds() - start) / Double(step) * Double(iterations - step))
+        line.update(progress, done: step, of: iterations, detail: String(format: "loss %.5f", value))
       } catch let error as SolveError {
         line.clear()
         return (step, "\(error.status)")

@@ -112,16 +112,13 @@ struct TrajectoryExperiment {
       return meanSquaredError(states.sliced(0..<seen, axis: 2), data.sliced(0..<seen, axis: 2))
     }
     var best = (model: model, loss: Double.infinity), line = ProgressLine()
-    let begin = monotonicSeconds()
     for step in 1...iterations where !Interrupt.isRequested {
       let before = trainer.model.flow
       let loss: Double
       do { loss = try trainer.step(start) } catch is SolveError { break }
       guard loss.isFinite else { break }
       if loss < best.loss { best = (before, loss) }
-      line.update(
-        progress, fraction: Double(step) / Double(iterations), detail: String(format: "loss %.5f", loss),
-        secondsLeft: (monotonicSeconds() - begin) / Double(step) * Double(iterations - step))
+      line.update(progress, done: step, of: iterations, detail: String(format: "loss %.5f", loss))
     }
     line.clear()
     return best

@@ -99,14 +99,11 @@ struct VINPixels {
       return Objective(loss: terms.loss)
     }
     var progress = ProgressLine(), loss = 0.0
-    let begin = monotonicSeconds()
     for epoch in 0..<epochs where !Interrupt.isRequested {
       loss = try trainer.step(windows)
-      let elapsed = monotonicSeconds() - begin
       progress.update(
-        "pixels \(seed) \(model.rawValue)", fraction: Double(epoch + 1) / Double(epochs),
-        detail: String(format: "loss %.1f", loss),
-        secondsLeft: elapsed / Double(epoch + 1) * Double(epochs - epoch - 1))
+        "pixels \(seed) \(model.rawValue)", done: epoch + 1, of: epochs,
+        detail: String(format: "loss %.1f", loss))
     }
     progress.clear()
     let learned = trainer.model

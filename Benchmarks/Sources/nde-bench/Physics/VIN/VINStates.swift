@@ -112,11 +112,9 @@ struct VINStates {
     let begin = monotonicSeconds()
     for epoch in 0..<epochs where !Interrupt.isRequested {
       loss = try trainer.step(windows)
-      let elapsed = monotonicSeconds() - begin
       progress.update(
-        "\(system.rawValue) \(seed) \(model.rawValue)", fraction: Double(epoch + 1) / Double(epochs),
-        detail: String(format: "loss %.4f", loss),
-        secondsLeft: elapsed / Double(epoch + 1) * Double(epochs - epoch - 1))
+        "\(system.rawValue) \(seed) \(model.rawValue)", done: epoch + 1, of: epochs,
+        detail: String(format: "loss %.4f", loss))
     }
     progress.clear()
     let learned = trainer.model
