@@ -30,7 +30,8 @@ let best = try found.selected(maximumTerms: 2, observations: data.count) { formu
   let fitted = try LBFGS().minimize(fit.point.replacing(unknown: formulas)) { try misfit($0) }
   return (fitted.point.unknown, fitted.value)
 }
-let equations = fit.point.replacing(unknown: best!.field).equations
+guard let best else { fatalError("nothing could be fitted") }
+let equations = fit.point.replacing(unknown: best.field).equations
 print(equations)
 let later = try odeint(from: data[0..<1], at: [0, 50], method: .tsit5) { t, y in equations(t, y) }
 print("at t = 50:", later.final, "the truth is", try system.trajectory(at: [0, 50])[1])

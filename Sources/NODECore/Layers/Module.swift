@@ -102,6 +102,9 @@ extension Module {
     return copy
   }
 
+  /// The same module, whose parameters no gradient reaches.
+  public func stoppingGradient() -> Self { replacingParameters(parameterValues.map(\.stoppingGradient)) }
+
   /// The number of trainable scalars.
   public var parameterCount: Int { parameterValues.reduce(0) { $0 + $1.shape.count } }
 

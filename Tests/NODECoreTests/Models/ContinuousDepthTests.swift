@@ -180,6 +180,9 @@ import Testing
     let halves = PiecewiseConstantODE([field(2), field(2)], options: steps)
     let whole = try NeuralODE(field(2), options: steps).path(from: x, at: [0, 0.5, 1]).final
     #expect(try distance(halves(x), whole) == 0)
+    for end in [0.7, 1.4, 1.9] {
+      #expect(PiecewiseConstantODE(Array(repeating: field(2), count: 3), t1: end).boundaries.last == end)
+    }
   }
 
   /// dy/dt = 1, then -3 y, then 2: exact at the boundaries, so at the order of the method, and in either

@@ -6,6 +6,7 @@ import Testing
 enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
   case oddState, vectorState, energyShape, momentaShape, forceShape, noSteps, times, newtonVector,
     coefficients
+  case partOfEnergy, inputRows, unknownShape, priorCount, lanesOfTimes, choice
   case turns, controlWithoutInput, inputShape, quantityShape, rate, diagonal
 
   var words: [String] {
@@ -22,6 +23,12 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
     case .turns: ["SymplecticMethod twice", "turns"]
     case .controlWithoutInput: ["PortHamiltonianField", "input matrix"]
     case .inputShape: ["InputMatrix", "[2, 3]", "[2, 1]"]
+    case .partOfEnergy: ["KnownEnergy", "[2, 2]", "[]"]
+    case .inputRows: ["InputMatrix", "[1, 1]", "[2, 2]"]
+    case .unknownShape: ["UniversalField", "[2, 1]", "[2, 2]"]
+    case .priorCount: ["PixelMechanics", "1 prior", "2 columns"]
+    case .lanesOfTimes: ["TrajectoryReport", "3 rows", "[2, 3]"]
+    case .choice: ["SINDy", "[0]"]
     case .quantityShape: ["ConservingField", "[2, 4]", "[]"]
     case .rate: ["StableField", "rate", "-1.0"]
     case .diagonal: ["PositiveMatrix", "diagonal", "0.0"]
@@ -49,6 +56,36 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
       _ = PortHamiltonianField(
         energy, input: InputMatrix(constant: Tensor.ones([2, 1])), control: { _, _ in Tensor.ones([2, 3]) })(
           0, rows)
+    case .partOfEnergy:
+      _ = SeparableHamiltonian(kinetic: total, potential: KnownEnergy { square($0).sum(axes: 1) })(rows)
+    case .inputRows:
+      _ = PortHamiltonianField(
+        energy, input: InputMatrix(constant: Tensor.ones([1, 1])), control: { _, _ in Tensor.ones([2, 1]) })(
+          0, rows)
+    case .unknownShape:
+      let known = SymbolicField<Double>(variables: ["x", "y"], equations: [[], []])
+      _ = UniversalField(known: known, unknown: MLP<Double>(2, 5, 1, activation: .tanh))(0, half)
+    case .priorCount:
+      let encoder = RecurrentStateEncoder<Double>(observation: 4, width: 2, hidden: [3], memory: 3)
+      _ = PixelMechanics(
+        VariationalIntegrator(
+          potential: MLP<Double>(1, 3, 1, activation: .tanh), coordinates: 1, stepSize: 0.1),
+        encoder: encoder, decoder: MLP(2, 3, 4, activation: .tanh), view: .phase, priorDeviations: [1],
+        encoded: 2
+      ).negativeELBO(
+        FrameWindows(films: Tensor.ones([5, 1, 4]), length: 4), length: 4, key: RandomKey(seed: 1))
+    case .lanesOfTimes:
+      let lanes = try? odeint(
+        from: Tensor<Double>.ones([3]), at: Tensor<Double>.ones([3, 1]) * Tensor([[0, 1]])
+      ) {
+        _, y in -y
+      }
+      _ = try? TrajectoryReport(lanes!, [Invariant("y") { $0.sum(axes: 1) }])
+    case .choice:
+      _ = SINDy(library: .polynomials(of: 2, degree: 1)).discover(
+        ["x", "y"], states: rows.reshaped(to: [4, 2]), values: rows.reshaped(to: [4, 2])
+      )
+      .field(choosing: [0])
     case .quantityShape: _ = try? ConservingField(field, keeping: total)(0, rows)
     case .rate: _ = StableField(field, lyapunov: energy, rate: -1)
     case .diagonal: _ = PositiveMatrix<Double>(constant: 2, diagonal: 0)

@@ -10,6 +10,10 @@ struct PlanarOptions: ParsableArguments {
   @Option(parsing: .upToNextOption, help: "cnf, nf.") var flows = PlanarKind.allCases
   @Option(help: "The paper's iterations are divided by this.") var cut = 10
   @Option(help: "Samples of one step.") var batch = 512
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Continuous flows to energies: the gradient through the samples alone, without the score's noise.")
+  var pathwise = true
   @Option(help: "Samples of the report.") var samples = 20_000
   @Option(help: "Folder for the results.") var out = "Benchmarks/runs/planar"
 
@@ -109,7 +113,7 @@ struct DensityPlanar: ParsableCommand {
           let experiment = PlanarExperiment(
             target: target, kind: kind, size: size, settings: own ?? fallback(kind),
             steps: max(1, kind.paperSteps / options.cut), batch: options.batch, samples: options.samples,
-            seed: 0)
+            pathwise: options.pathwise, seed: 0)
           let results = try repeats.forEachSeed { seed -> PlanarResult? in
             var copy = experiment
             copy.seed = seed

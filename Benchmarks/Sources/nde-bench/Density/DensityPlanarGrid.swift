@@ -51,8 +51,8 @@ struct DensityPlanarGrid: ParsableCommand {
             let excess = try (0..<seeds).compactMap { index -> Double? in
               let experiment = PlanarExperiment(
                 target: target, kind: kind, size: size, settings: settings, steps: steps,
-                batch: options.batch,
-                samples: options.samples, seed: 101 + UInt64(index))
+                batch: options.batch, samples: options.samples, pathwise: options.pathwise,
+                seed: 101 + UInt64(index))
               guard let result = try experiment.run() else { return nil }
               say(DensityPlanar.line(experiment, result))
               return result.excess

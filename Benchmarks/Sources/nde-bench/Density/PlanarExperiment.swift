@@ -68,6 +68,8 @@ struct PlanarExperiment {
   var settings: PlanarSettings
   var steps: Int, batch: Int
   var samples: Int
+  /// Of continuous flows and energies: the gradient through the samples alone.
+  var pathwise = true
   var seed: UInt64
 
   /// By the midpoint rule, which takes longer than a small flow's training.
@@ -84,20 +86,36 @@ struct PlanarExperiment {
       return try fitted(
         ContinuousFlow(field, dimensions: 2, endTime: settings.scale),
         ContinuousFlow(twin, dimensions: 2, endTime: settings.scale).evaluating(),
-        Adam(learningRate: .cosine(settings.learningRate, steps: steps, end: settings.learningRate / 100)))
+        Adam(learningRate: .cosine(settings.learningRate, steps: steps, end: settings.learningRate / 100))
+      ) { density, energy, key in
+        guard pathwise else { return try plainDivergence(density, energy, key) }
+        return try density.pathwiseDivergence(to: energy.planeLogDensity, samples: batch, key: key)
+      }
     case .discrete:
+      // Its inverse has no formula, so its gradient keeps the score.
       return try fitted(
         PlanarFlow<Float>(2, layers: size, spread: settings.scale, key: key),
         PlanarFlow<Double>(2, layers: size, spread: settings.scale, key: key),
         RMSprop(
           learningRate: .cosine(settings.learningRate, steps: steps, end: settings.learningRate / 100),
-          momentum: 0.9))
+          momentum: 0.9),
+        divergence: plainDivergence)
     }
+  }
+
+  private typealias Base<F: Flow> = FlowDensity<F, NormalDistribution<F.Scalar>>
+
+  private func plainDivergence<F: SamplingFlow<Float>>(
+    _ density: Base<F>, _ energy: PlaneEnergy, _ key: RandomKey
+  ) throws -> Tensor<Float> {
+    let (x, logDensity) = try density.sampleWithLogDensity(batch, key: key)
+    return (logDensity - energy.planeLogDensity(x)).mean()
   }
 
   /// Fits a flow in Float and tells what its twin in Double is worth.
   private func fitted<F: SamplingFlow, E: SamplingFlow>(
-    _ flow: F, _ twin: E, _ optimizer: some Optimizer
+    _ flow: F, _ twin: E, _ optimizer: some Optimizer,
+    divergence: @escaping (Base<F>, PlaneEnergy, RandomKey) throws -> Tensor<Float>
   ) throws -> PlanarResult? where F.Scalar == Float, E.Scalar == Double {
     let start = monotonicSeconds(), keys = RandomKey(seed: seed).split(3)
     func result(_ parameters: [Float]?, _ report: (Tensor<Double>) throws -> Estimate) throws -> PlanarResult?
@@ -113,10 +131,7 @@ struct PlanarExperiment {
     switch PlanarTarget(target)! {
     case .energy(let energy):
       let density = FlowDensity(flow, base: NormalDistribution<Float>(dimensions: 2))
-      let parameters = try fit(density, optimizer, keys[1]) { density, key in
-        let (x, logDensity) = try density.sampleWithLogDensity(batch, key: key)
-        return (logDensity - energy.planeLogDensity(x)).mean()
-      }
+      let parameters = try fit(density, optimizer, keys[1]) { try divergence($0, energy, $1) }
       return try result(parameters) { parameters in
         let density = FlowDensity(twin, base: NormalDistribution<Double>(dimensions: 2))
           .replacingParameters(with: parameters)

@@ -37,7 +37,8 @@ public struct DataControlledField<Scalar: FloatingScalar>: ConditionalField, Row
           + "and \(context.map { "\($0.shape)" } ?? "none")")
     }
     // [h, x] W + b, of which the input's part does not depend on the state: it is computed once per solve.
-    let control = matmul(context, first.weight[width...]) + first.bias!
+    var control = matmul(context, first.weight[width...])
+    if let bias = first.bias { control = control + bias }
     return rest(rest.activation(matmul(y, first.weight[..<width]) + control))
   }
 

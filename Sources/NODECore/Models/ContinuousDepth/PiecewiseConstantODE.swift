@@ -26,7 +26,9 @@ public struct PiecewiseConstantODE<Field: VectorField>: Module {
   ) {
     let count = Double(max(fields.count, 1))
     self.init(
-      fields, boundaries: (0...fields.count).map { t0 + (t1 - t0) * Double($0) / count }, options: options)
+      fields,
+      // The last one is t1 itself, not what rounding makes of it.
+      boundaries: fields.indices.map { t0 + (t1 - t0) * Double($0) / count } + [t1], options: options)
   }
 
   // Properties may be set after `init`, so what uses them looks again.

@@ -85,6 +85,12 @@ public struct ContinuousFlow<Field: VectorField>: InvertibleFlow {
     try transported(z, toBase: false, key)
   }
 
+  public func stateFromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Tensor<Scalar> {
+    requireVectors("ContinuousFlow", z, dimensions)
+    return try solved(z, at: times(toBase: false, key: key.split(2)[1])) { t, y in try field(t, y) }
+      .sliced(1..<2, axis: 0).reshaped(to: z.shape)
+  }
+
   /// Vectors at the given times, [times, rows, dimensions], from where they are at the first one: pictures of the way.
   public func path(of vectors: Tensor<Scalar>, at times: [Double]) throws -> Tensor<Scalar> {
     requireVectors("ContinuousFlow", vectors, dimensions)

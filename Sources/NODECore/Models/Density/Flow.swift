@@ -10,6 +10,14 @@ public protocol Flow<Scalar>: Module {
 public protocol SamplingFlow<Scalar>: Flow {
   /// From the base's space to the data's. `key`: of what the map draws (probes of a trace).
   func fromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar>
+  /// The state alone, for flows to which the determinant is extra work.
+  func stateFromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Tensor<Scalar>
+}
+
+extension SamplingFlow {
+  public func stateFromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Tensor<Scalar> {
+    try fromBase(z, key: key).state
+  }
 }
 
 /// A flow that gives the density of data.
@@ -98,6 +106,10 @@ extension FlowChain: SamplingFlow where Block: SamplingFlow {
   public func fromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
     try through(z, keyed(key)) { try $0.fromBase($1, key: $2) }
   }
+
+  public func stateFromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Tensor<Scalar> {
+    try keyed(key).reduce(z) { try $1.0.stateFromBase($0, key: $1.1) }
+  }
 }
 
 extension FlowChain: DensityFlow where Block: DensityFlow {
@@ -137,6 +149,11 @@ extension FlowPair: SamplingFlow where First: SamplingFlow, Second: SamplingFlow
   public func fromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
     let keys = key.split(2), middle = try first.fromBase(z, key: keys[0])
     return joined(middle, try second.fromBase(middle.state, key: keys[1]))
+  }
+
+  public func stateFromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Tensor<Scalar> {
+    let keys = key.split(2)
+    return try second.stateFromBase(first.stateFromBase(z, key: keys[0]), key: keys[1])
   }
 }
 
@@ -178,16 +195,21 @@ extension FlowDensity where Map: SamplingFlow {
   public func sampleWithLogDensity(_ count: Int, key: RandomKey) throws -> (
     samples: Tensor<Scalar>, logDensity: Tensor<Scalar>
   ) {
-    require(count > 0, "FlowDensity: the number of samples must be positive, got \(count)")
-    let keys = key.split(2)
-    let z = base.sample(count, key: keys[0])
-    let image = try flow.fromBase(z, key: keys[1])
+    let (z, key) = baseSample(count, key)
+    let image = try flow.fromBase(z, key: key)
     return (image.state, base.logDensity(z) - image.logDeterminant)
   }
 
-  /// [count, dimensions]
+  /// [count, dimensions]. No density, so no trace of a continuous flow.
   public func sample(_ count: Int, key: RandomKey) throws -> Tensor<Scalar> {
-    try sampleWithLogDensity(count, key: key).samples
+    let (z, key) = baseSample(count, key)
+    return try flow.stateFromBase(z, key: key)
+  }
+
+  private func baseSample(_ count: Int, _ key: RandomKey) -> (z: Tensor<Scalar>, flowKey: RandomKey) {
+    require(count > 0, "FlowDensity: the number of samples must be positive, got \(count)")
+    let keys = key.split(2)
+    return (base.sample(count, key: keys[0]), keys[1])
   }
 }
 

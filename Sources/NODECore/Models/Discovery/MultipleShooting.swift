@@ -23,7 +23,7 @@ public struct MultipleShooting<Scalar: FloatingScalar>: Sendable {
   /// The penalty's weight.
   public let continuity: Double
   public let penalty: Penalty
-  /// [pieces, groupSize]; the last piece may be shorter than the others, then it goes on past the last observation, unobserved.
+  /// [pieces, groupSize]; the last piece may be shorter than the others, then it goes on for an instant, unobserved.
   public let times: Tensor<Double>
   /// [groupSize, pieces, components]; zeros where nothing was observed.
   public let targets: Tensor<Scalar>
@@ -58,7 +58,8 @@ public struct MultipleShooting<Scalar: FloatingScalar>: Sendable {
     self.continuity = continuity
     self.penalty = penalty
     let last = times.count - 1, starts = Array(stride(from: 0, to: last, by: groupSize - 1))
-    let step = times[last] - times[last - 1]
+    // Hardly past the last observation: farther on, a sound field may have a pole.
+    let step = max(1e-6 * (times[last] - times[last - 1]), 8 * times[last].ulp)
     self.times = Tensor(
       starts.flatMap { start in
         (start..<start + groupSize).map { $0 <= last ? times[$0] : times[last] + Double($0 - last) * step }

@@ -36,7 +36,11 @@ public struct SINDy: Sendable, Hashable {
 
     /// The equations that take fit choice[i] of paths[i].
     public func field(choosing choice: [Int]) -> SymbolicField<Double> {
-      SymbolicField(
+      require(
+        choice.count == paths.count && zip(paths, choice).allSatisfy { $0.indices.contains($1) },
+        "SINDy: a choice of one fit for each of \(paths.count) components, of \(paths.map(\.count)), got \(choice)"
+      )
+      return SymbolicField(
         variables: variables,
         equations: zip(paths, choice).map { path, index in
           zip(path[index].support, path[index].coefficients).map { (library.terms[$0], $1) }
@@ -50,7 +54,7 @@ public struct SINDy: Sendable, Hashable {
     /// - Parameters:
     ///   - observations: how many numbers the residuals are of.
     ///   - fit: the equations with their coefficients fitted, and the sum of squared residuals; nil where they cannot be.
-    /// - Returns: the best, with its score; nil where nothing could be fitted.
+    /// - Returns: the best, with its score; nil where nothing could be fitted, or no score is finite.
     public func selected(
       maximumTerms: Int, by criterion: InformationCriterion = .extendedBIC, observations: Int,
       fit: (SymbolicField<Double>) throws -> (field: SymbolicField<Double>, residuals: Double)?

@@ -5,7 +5,8 @@ import Foundation
 /// can be fitted to the derivatives first, and to the observations by solves after that.
 ///
 /// At each time a polynomial in s - t is fitted to the observations, weighted by a kernel of (s - t) / bandwidth; its value and
-/// slope at t are the estimates. The error of a state by degree p is of order bandwidth^(p + 1), that of a derivative
+/// slope at t are the estimates. The problems are solved as one batch of dense ones: memory and time grow as the number of observations
+/// times that of wanted times. The error of a state by degree p is of order bandwidth^(p + 1), that of a derivative
 /// bandwidth^p (odd powers cancel on symmetric neighbourhoods where the degree leaves them).
 public struct LocalPolynomial: Sendable, Hashable {
   public enum Kernel: Sendable, Hashable, CaseIterable {
@@ -63,6 +64,7 @@ public struct LocalPolynomial: Sendable, Hashable {
   public func callAsFunction(
     _ observations: Tensor<Double>, at times: [Double], wanted: [Double]? = nil
   ) -> Estimate {
+    require(degree >= 1, "LocalPolynomial: the degree must be at least 1, got \(degree)")
     require(
       observations.rank == 2 && observations.shape[0] == times.count && times.count > degree,
       "LocalPolynomial: \(times.count) times and observations \(observations.shape); [times, components] with more than "
@@ -135,13 +137,17 @@ public struct LocalPolynomial: Sendable, Hashable {
       var score = 0.0
       for i in 0..<n {
         let row = fitted[i * (components + 1)..<(i + 1) * (components + 1)], own = 1 - row.last!
+        // Interpolation: the observation is its own estimate, and what misses it is round-off over round-off.
+        guard own > 1e-8 else {
+          score = .infinity
+          break
+        }
         for (c, scale) in scales.enumerated() {
           let error = (y[i * components + c] - row[row.startIndex + c]) / own
           score += error * error / scale
         }
       }
-      // Interpolation: every observation is its own estimate.
-      if score.isFinite, score < best.score { best = (score, h) }
+      if score < best.score { best = (score, h) }
     }
     return best.bandwidth
   }

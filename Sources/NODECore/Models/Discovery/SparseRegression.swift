@@ -52,7 +52,8 @@ public struct SparseRegression: Sendable, Hashable {
     public let residuals: Double
   }
 
-  /// The different fits for one target, fewest terms first; of fits of the same columns there is one.
+  /// The different fits for one target, fewest terms first; of fits of the same columns there is one. Columns that depend on each other
+  /// have no fit of their own: its coefficients and residuals are infinite.
   /// - Parameters:
   ///   - columns: [rows, terms] finite numbers, at least as many rows as terms.
   ///   - target: [rows].
@@ -68,6 +69,10 @@ public struct SparseRegression: Sendable, Hashable {
       where fits[support] == nil {
         fits[support] = problem.fit(support)
       }
+    }
+    // Where no fit is finite, for all columns depend on each other, none of them is one.
+    if !fits.values.contains(where: { $0.residuals.isFinite }) {
+      fits[[]] = ScaledProblem(columns, target, ridge: 0).fit([])
     }
     return fits.values.sorted { ($0.support.count, $0.residuals) < ($1.support.count, $1.residuals) }
   }
@@ -114,8 +119,11 @@ private struct ScaledProblem {
 
   init(_ columns: Tensor<Double>, _ target: Tensor<Double>, ridge: Double) {
     let rows = columns.shape[0], count = columns.shape[1], numbers = columns.scalars
+    // Squares of what is divided by the largest: none overflows.
     func rootMeanSquare(_ x: [Double]) -> Double {
-      (x.reduce(0) { $0 + $1 * $1 } / Double(rows)).squareRoot()
+      let largest = x.reduce(0) { max($0, abs($1)) }
+      guard largest > 0 else { return 0 }
+      return (x.reduce(0) { $0 + ($1 / largest) * ($1 / largest) } / Double(rows)).squareRoot() * largest
     }
     let raw = (0..<count).map { j in (0..<rows).map { numbers[$0 * count + j] } }
     require(

@@ -1,7 +1,8 @@
 import Foundation
 
 /// A function of the state that an equation may contain: powers of the variables times elementary functions of single
-/// variables, x0^p0 x1^p1 ... f(w x_i) ... . Terms are closed under products, and two spellings of one term are equal.
+/// variables, x0^p0 x1^p1 ... f(w x_i) ... . Terms are closed under products, and two spellings of one product are equal. What is the same by
+/// an identity of functions is not, but for cos(-x) = cos(x).
 public struct Term: Sendable, Hashable {
   /// An elementary function of one variable. The list is closed: a new function is a case, with its numbers in `callAsFunction`.
   public enum Function: String, Sendable, Hashable, CaseIterable, Comparable {
@@ -49,7 +50,10 @@ public struct Term: Sendable, Hashable {
       frequency.isFinite && frequency != 0, "Term: the frequency must be finite and not 0, got \(frequency)")
     self.init(
       powers: [Int](repeating: 0, count: variables),
-      factors: [Factor(function: function, variable: variable, frequency: frequency)])
+      factors: [
+        Factor(
+          function: function, variable: variable, frequency: function == .cos ? abs(frequency) : frequency)
+      ])
   }
 
   private init(powers: [Int], factors: [Factor]) {

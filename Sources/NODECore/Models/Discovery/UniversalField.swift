@@ -32,6 +32,11 @@ public struct UniversalField<Unknown: Layer>: VectorField {
 
   public func callAsFunction(_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) -> Tensor<Scalar> {
     let outputs = unknown(y)
+    let width = mixing?.count ?? known.variables.count
+    require(
+      outputs.shape == Shape(y.shape.dimensions.dropLast() + [width]),
+      "UniversalField: the unknown part makes \(outputs.shape) of states \(y.shape); \(width) outputs are needed"
+    )
     guard let mixing else { return known(y) + outputs }
     return known(y) + matmul(outputs, Tensor<Scalar>(mixing.map { $0.map { Scalar($0) } }))
   }

@@ -8,13 +8,16 @@ extension EnergyFunction {
   /// dE/dx for rows x [rows, columns], of x's shape.
   public func gradient(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
     requireRows("\(Self.self)", x)
-    return NODECore.gradient(at: x) { x in
-      let energies = self(x)
-      require(
-        energies.shape == [x.shape[0]],
-        "\(Self.self): an energy has shape [\(x.shape[0])] for a state \(x.shape), got \(energies.shape)")
-      return energies.sum()
-    }
+    return NODECore.gradient(at: x) { energies($0).sum() }
+  }
+
+  /// The energies of rows, each its own: a sum over rows would look like one, and broadcast among others.
+  func energies(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
+    let energies = self(x)
+    require(
+      energies.shape == [x.shape[0]],
+      "\(Self.self): an energy has shape [\(x.shape[0])] for a state \(x.shape), got \(energies.shape)")
+    return energies
   }
 }
 

@@ -22,11 +22,11 @@ public struct LinearFriction<Scalar: FloatingScalar>: GeneralisedForce {
     self.root = root
   }
 
-  /// The same coefficient, not negative, for each of n coordinates.
+  /// The same coefficient, positive, for each of n coordinates: A = 0 would have no gradient to leave zero by.
   public init(_ coordinates: Int, coefficient: Double) {
     require(
-      coefficient >= 0 && coefficient.isFinite,
-      "LinearFriction: the coefficient must be finite and not negative, got \(coefficient)")
+      coefficient > 0 && coefficient.isFinite,
+      "LinearFriction: the coefficient must be finite and positive, got \(coefficient)")
     self.init(root: .identityMatrix(coordinates) * coefficient.squareRoot())
   }
 
@@ -41,7 +41,6 @@ public struct LinearFriction<Scalar: FloatingScalar>: GeneralisedForce {
 /// A force that is a network of the time, the coordinates and the velocities.
 public struct ForceNetwork<Scalar: FloatingScalar>: GeneralisedForce {
   public var field: TimeConcatField<Scalar>
-  private let coordinates: Int
 
   /// - Parameters:
   ///   - coordinates: n.
@@ -49,7 +48,6 @@ public struct ForceNetwork<Scalar: FloatingScalar>: GeneralisedForce {
   public init(
     _ coordinates: Int, hidden: [Int], activation: Activation = .tanh, key: RandomKey = RandomKey(seed: 0)
   ) {
-    self.coordinates = coordinates
     field = TimeConcatField(2 * coordinates, hidden: hidden, activation: activation, key: key)
     let last = field.rest.layers.count - 1
     // Nothing but the coordinates accelerates.

@@ -27,7 +27,7 @@ public struct NoisyPhaseModel<Map: StepMap>: Module {
   /// The negative log-likelihood of windows [times, rows, 2n], in nats: the sum over a phase, the mean over times and rows.
   public func negativeLogLikelihood(ofWindows windows: Tensor<Scalar>) -> Tensor<Scalar> {
     require(
-      windows.rank == 3 && windows.shape[0] >= encoded,
+      windows.rank == 3 && encoded > 0 && windows.shape[0] >= encoded,
       "NoisyPhaseModel: windows must be [times, rows, width] of at least \(encoded) times, got shape "
         + "\(windows.shape)")
     let start = encoder(windows.sliced(0..<encoded, axis: 0)).mean
@@ -134,12 +134,17 @@ public struct PixelMechanics<Map: StepMap>: Module {
     _ windows: FrameWindows<Scalar>, length: Int, key: RandomKey
   ) -> (loss: Tensor<Scalar>, reconstruction: Tensor<Scalar>, divergence: Tensor<Scalar>) {
     require(
-      length >= encoded, "PixelMechanics: windows of \(length) frames, of which the encoder sees \(encoded)")
+      encoded > 0 && length >= encoded,
+      "PixelMechanics: windows of \(length) frames, of which the encoder sees \(encoded)")
     let rows = windows.starts.shape[0]
-    let first = windows.starts.converted(to: Scalar.self).reshaped(to: [1, rows])
-    let indices = (first + Tensor<Scalar>.iota(length).reshaped(to: [length, 1])).converted(to: Int32.self)
+    // In Double: Float does not count past 2^24 frames.
+    let first = windows.starts.converted(to: Double.self).reshaped(to: [1, rows])
+    let indices = (first + Tensor<Double>.iota(length).reshaped(to: [length, 1])).converted(to: Int32.self)
     let features = encoder.features(windows.frames).gather(at: indices.sliced(0..<encoded, axis: 0))
     let (mean, deviation) = encoder(features: features)
+    require(
+      priorDeviations.count == mean.shape[1],
+      "PixelMechanics: \(priorDeviations.count) prior deviations for phases of \(mean.shape[1]) columns")
     let start = mean + deviation * Tensor.normal(shape: mean.shape, key: key)
     let logits = decoded(map.phases(from: start, steps: length - 1))
     let frames = windows.frames.gather(at: indices)

@@ -1,5 +1,6 @@
 /// How accelerations are found from the mass matrix H = ∂²L/∂q̇², [rows, n, n], and the forces b, [rows, n]. All are
-/// differentiable to any order, and each row is its own.
+/// differentiable to any order, and each row is its own. Derivatives are those of what is computed, but for a pseudo-inverse that drops
+/// an eigenvalue other than zero.
 ///
 /// A network's H need not be definite, and as it learns, its eigenvalues may pass zero, where accelerations are infinite.
 public enum MassMatrixSolver: Sendable, Hashable {
@@ -15,7 +16,8 @@ public enum MassMatrixSolver: Sendable, Hashable {
   case damped(epsilon: Double)
   /// H⁺ b: directions whose eigenvalue is at most `cutoff` times the largest in magnitude do not accelerate (what the authors
   /// of Lagrangian networks do). For H that are singular everywhere, as of coordinates that L does not depend on; where an
-  /// eigenvalue passes the cut-off, accelerations jump. `cutoff` is in [0, 1).
+  /// eigenvalue passes the cut-off, accelerations jump. What is dropped counts as zero in derivatives, too: those of its direction
+  /// are off by its share of the eigenvalues that are kept, at most `cutoff`. `cutoff` is in [0, 1).
   case pseudoInverse(cutoff: Double)
 
   /// - Parameters:

@@ -29,7 +29,7 @@ where Kinetic.Scalar == Potential.Scalar {
 
   public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
     let x = phaseHalves(x, "SeparableHamiltonian")
-    return kinetic(x.p) + potential(x.q)
+    return kinetic.energies(x.p) + potential.energies(x.q)
   }
 
   public mutating func visitParameters(_ visit: inout ParameterVisitor) {
@@ -53,7 +53,7 @@ public struct MechanicalHamiltonian<Potential: EnergyFunction>: EnergyFunction {
 
   public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
     let x = phaseHalves(x, "MechanicalHamiltonian")
-    return inverseMass.quadraticForm(x.q, x.p) * 0.5 + potential(x.q)
+    return inverseMass.quadraticForm(x.q, x.p) * 0.5 + potential.energies(x.q)
   }
 
   public mutating func visitParameters(_ visit: inout ParameterVisitor) {

@@ -130,6 +130,7 @@ public struct InputMatrix<Scalar: FloatingScalar>: Module {
   /// g(q) u, [rows, n], for positions q [rows, n] and inputs u [rows, m] or [m].
   public func product(_ q: Tensor<Scalar>, _ u: Tensor<Scalar>) -> Tensor<Scalar> {
     let rows = q.shape[0]
+    requireColumns(q)
     require(
       u.shape == [rows, inputs] || u.shape == [inputs],
       "InputMatrix: \(rows) rows need inputs [\(rows), \(inputs)] or [\(inputs)], got \(u.shape)")
@@ -142,8 +143,17 @@ public struct InputMatrix<Scalar: FloatingScalar>: Module {
     }
   }
 
+  private func requireColumns(_ x: Tensor<Scalar>) {
+    require(
+      x.rank == 2 && x.shape[1] == momenta,
+      "InputMatrix: a matrix [\(momenta), \(inputs)] acts on rows of \(momenta) momenta, got shape \(x.shape)"
+    )
+  }
+
   /// g(q)ᵀ v, [rows, m], for v [rows, n].
   public func transposedProduct(_ q: Tensor<Scalar>, _ v: Tensor<Scalar>) -> Tensor<Scalar> {
+    requireColumns(q)
+    requireColumns(v)
     switch entries {
     case .constant(let matrix): return matmul(v, matrix)
     case .network(let net):

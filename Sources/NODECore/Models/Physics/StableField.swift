@@ -64,14 +64,15 @@ public struct LyapunovFunction<Scalar: FloatingScalar>: EnergyFunction {
 /// Any field made to approach zero from everywhere: its component up the gradient of a Lyapunov function is taken off as far as
 /// it breaks ∇V · f <= -a V (Manek, Kolter 2019, equation 7),
 ///
-///     f(x) = f̂(x) - ∇V relu(∇V · f̂ + a V) / |∇V|²
+///     f(x) = f̂(x) - ∇V relu(∇V · f̂ + a V) / |∇V|²,     f̂(x) = base(t, x) - base(t, 0)
 ///
-/// so V falls at least like exp(-a t) along solutions, trained or not. The field is continuous; its derivative jumps where the
+/// The paper takes f̂ as it comes; where f̂(0) is not zero, zero is no equilibrium then and f jumps there. So V falls at least like exp(-a t) along solutions, trained or not. The field is continuous; its derivative jumps where the
 /// projection begins.
 public struct StableField<Base: VectorField, Lyapunov: EnergyFunction>: VectorField
 where Base.Scalar == Lyapunov.Scalar {
   public typealias Scalar = Base.Scalar
 
+  /// Called for the states and for zeros.
   public var base: Base
   public var lyapunov: Lyapunov
   /// a, positive: the rate at which V falls.
@@ -87,7 +88,7 @@ where Base.Scalar == Lyapunov.Scalar {
   public func callAsFunction(_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar> {
     requireRows("StableField", y)
     let rows = y.shape[0]
-    let field = try base(t, y)
+    let field = try base(t, y) - base(t, .zeros(y.shape))
     let slope = lyapunov.gradient(y)
     let excess = relu((slope * field).sum(axes: 1) + lyapunov(y) * rate)
     // At rest, where ∇V = 0, nothing is taken off.

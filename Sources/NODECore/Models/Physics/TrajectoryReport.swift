@@ -39,13 +39,15 @@ public struct TrajectoryReport: Sendable, Codable, Hashable {
     public var firstNonfinite: Int?
 
     /// `largest` over the target's magnitude; infinite for a target of zero that was missed.
-    public var relative: Double { Self.ratio(largest, target) }
+    public var relative: Double { ratio(largest) }
     /// `final` over the target's magnitude.
-    public var relativeFinal: Double { Self.ratio(final, target) }
+    public var relativeFinal: Double { ratio(final) }
     public var isFinite: Bool { firstNonfinite == nil }
 
-    private static func ratio(_ distance: Double, _ target: Double) -> Double {
-      distance == 0 ? 0 : distance / target.magnitude
+    private func ratio(_ distance: Double) -> Double {
+      // The target may be what was not finite.
+      guard isFinite else { return .infinity }
+      return distance == 0 ? 0 : distance / target.magnitude
     }
   }
 
@@ -125,6 +127,9 @@ extension TrajectoryReport {
       times.allSatisfy { $0.allSatisfy(\.isFinite) },
       "TrajectoryReport: the times must be finite, got \(times)")
     let count = states.shape[0], rows = states.rank == 2 ? 1 : states.shape[1]
+    require(
+      times.count == 1 || times.count == rows,
+      "TrajectoryReport: there are times of \(times.count) rows, but states \(states.shape) are of \(rows)")
     let width = Array(states.shape.dimensions.dropFirst(states.rank == 2 ? 1 : 2))
     let flat = try states.evaluated().reshaped(to: Shape([count * rows] + width))
     let size = width.reduce(1, *), scalars = flat.scalars

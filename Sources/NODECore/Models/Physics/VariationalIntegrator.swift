@@ -3,7 +3,9 @@ public enum ConfigurationSpace: String, Sendable, Hashable, CaseIterable {
   /// T = m (q1 - q0)² / (2h).
   case line
   /// An angle, in radians: T = m (1 - cos(q1 - q0)) / h, which is that of the rotation matrices. Angles are never wrapped;
-  /// give them a `PeriodicPotential`.
+  /// give them a `PeriodicPotential`. A step turns by less than a quarter: it exists where |s(q[n] - q[n-1]) + h² W F| < 1, and
+  /// what would be more (a step size too large for the speed) stops at the largest sine, 1 - 1e-4. Such a step is not
+  /// symplectic and does not read the same backward.
   case circle
 }
 
@@ -21,7 +23,8 @@ public enum VariationalForm: String, Sendable, Hashable, CaseIterable {
 ///
 ///     L(q0, q1) = T(q1 - q0) - h/2 (V(q0) + V(q1)),     D2 L(q[n-1], q[n]) + D1 L(q[n], q[n+1]) = 0.
 ///
-/// So it is symplectic for any weights, keeps the momenta of every symmetry of V, reads the same backward, and its energy stays
+/// So it is symplectic for any weights, keeps the momenta of every symmetry of the discrete Lagrangian (of V and the masses both),
+/// reads the same backward, and its energy stays
 /// near its start for as long as one likes, where a residual network's drifts.
 ///
 /// ```swift
@@ -162,8 +165,7 @@ extension VariationalIntegrator {
     }
   }
 
-  /// The inverse of s. On a circle a step turns by less than a quarter; what would be more has no solution and stops at the
-  /// largest sine, 1 - 1e-4, as the authors' does.
+  /// The inverse of s; beyond its range (`ConfigurationSpace.circle`) the authors' stops, too.
   private func continuous(_ displacement: Tensor<Scalar>) -> Tensor<Scalar> {
     switch space {
     case .line: return displacement
@@ -174,6 +176,9 @@ extension VariationalIntegrator {
   }
 
   private func halves(_ state: Tensor<Scalar>) -> (Tensor<Scalar>, Tensor<Scalar>) {
+    require(
+      stepSize.isFinite && stepSize != 0,
+      "VariationalIntegrator: the step size must be finite and not zero, got \(stepSize)")
     require(
       state.rank == 2 && state.shape[1] == 2 * coordinates,
       "VariationalIntegrator: a state of \(coordinates) coordinates is [rows, \(2 * coordinates)], got shape "

@@ -92,4 +92,13 @@ import Testing
       #expect(abs(a - b) < 1e-3)
     }
   }
+
+  /// y' = y² from 1 has its pole at t = 1: a last piece that is short ends before it.
+  @Test func aShortPieceEndsWithTheObservations() throws {
+    let times = [0, 0.3, 0.6, 0.9]
+    let data = Tensor<Double>(times.map { [1 / (1 - $0)] })
+    let shooting = MultipleShooting(times: times, observations: data, groupSize: 3, continuity: 10)
+    let loss = try shooting.loss(from: shooting.observedStarts, options: Self.options) { _, y in square(y) }
+    #expect(loss.scalar < 1e-10)
+  }
 }

@@ -46,4 +46,21 @@ import Testing
     let differences = (noisy[2...] - noisy[0..<29]) * (1 / 0.2)
     #expect(error(b.derivatives[1..<30]) < 0.5 * error(differences))
   }
+
+  /// Bandwidths that reach just as many observations as the polynomial has coefficients interpolate; what is left of them is
+  /// round-off, and none is chosen for it.
+  @Test(arguments: [LocalPolynomial.Kernel.epanechnikov, .triangular, .tricube])
+  func interpolationIsNotChosen(kernel: LocalPolynomial.Kernel) {
+    for seed in 0..<20 {
+      for (count, degree) in [(8, 1), (16, 1), (31, 2)] {
+        let times = (0..<count).map { Double($0) / Double(count - 1) * 3 }
+        let noise = Tensor<Double>.normal(shape: [count, 1], key: RandomKey(seed: UInt64(seed)))
+        let values = Tensor(times.map { [Foundation.sin(2 * $0)] }) + noise * 0.1
+        let smooth = LocalPolynomial(degree: degree, kernel: kernel)(values, at: times)
+        let missed = abs(smooth.states - values).scalars
+        #expect(
+          missed.allSatisfy { $0 > 1e-9 }, "\(count) observations, degree \(degree), \(smooth.bandwidth)")
+      }
+    }
+  }
 }

@@ -154,4 +154,13 @@ import Testing
     }
     #expect(report["one of them"]!.largestDrift > 0.1)
   }
+
+  /// A row that never was finite has a target that is not, and is the worst one all the same.
+  @Test func aRowThatStartsAsNaNIsTheWorst() throws {
+    let states = Tensor<Double>([1, 0, .nan, 0, 1, 0.1, 1, 0], shape: [2, 2, 2])
+    let quantity = try TrajectoryReport(times: [0, 1], states: states, [energy])["energy"]!
+    #expect(quantity.nonfiniteRows == 1)
+    #expect(quantity.relativeDrift == .infinity && quantity.drifts[1].relativeFinal == .infinity)
+    #expect(abs(quantity.drifts[0].relative - 0.01) < 1e-12)
+  }
 }
