@@ -25,7 +25,7 @@ setup: ## install the system libraries when they are missing
 build: setup ## the library, release
 	$(SWIFT) build -c release
 
-test: setup ## all tests: release for the numerics, debug for the bounds checks
+test: setup ## all tests and examples, release (test-debug: bounds and overflow checks)
 	$(SWIFT) test $(TESTED) --disable-xctest
 	@set -e; for example in $(EXAMPLES); do echo "== example $$example"; $(SWIFT) run $(TESTED) $$example; done
 	$(SWIFT) test $(RUNNER_TESTED) --disable-xctest
@@ -37,7 +37,7 @@ bench: setup ## the main job: ODE-Net against ResNet on MNIST (FULL=1: the whole
 	$(SWIFT) run --package-path Benchmarks -c release nde-bench odenet-vs-resnet $(if $(FULL),--full) $(ARGS)
 
 bench-peers: setup ## ours and the peers in turns, one table (PEERS_PYTHON=python with Benchmarks/peers/requirements.txt)
-	@$(PEERS_PYTHON) -c 'import torch, torchdiffeq, jax, diffrax' || { \
+	@$(PEERS_PYTHON) -c 'import torch, torchdiffeq, torchode, jax, diffrax, optax' || { \
 	  echo "bench-peers: $(PEERS_PYTHON) lacks the peers; Benchmarks/peers/requirements.txt says how to get them" >&2; exit 1; }
 	$(SWIFT) build --package-path Benchmarks -c release --product nde-bench
 	$(PEERS_PYTHON) Benchmarks/peers/bench.py --runner Benchmarks/.build/release/nde-bench $(ARGS)

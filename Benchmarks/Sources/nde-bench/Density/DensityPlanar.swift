@@ -13,7 +13,7 @@ struct PlanarOptions: ParsableArguments {
   @Flag(
     inversion: .prefixedNo,
     help: "Continuous flows to energies: the gradient through the samples alone, without the score's noise.")
-  var pathwise = true
+  var pathwise = false
   @Option(help: "Samples of the report.") var samples = 20_000
   @Option(help: "Folder for the results.") var out = "Benchmarks/runs/planar"
 

@@ -69,7 +69,7 @@ struct PlanarExperiment {
   var steps: Int, batch: Int
   var samples: Int
   /// Of continuous flows and energies: the gradient through the samples alone.
-  var pathwise = true
+  var pathwise = false
   var seed: UInt64
 
   /// By the midpoint rule, which takes longer than a small flow's training.

@@ -8,7 +8,7 @@ struct OdenetVsResnet: ParsableCommand {
     commandName: "odenet-vs-resnet",
     abstract: "Trains ResNets, an RK-Net and ODE-Nets on MNIST and compares error, memory and time.",
     discussion: """
-      MNIST is looked for in --mnist, $MNIST_DIR, data/mnist and ../shared/data/mnist. Without it (or with --synthetic) \
+      MNIST is looked for in --mnist, $MNIST_DIR and data/mnist. Without it (or with --synthetic) \
       the networks learn generated digits, and every output says so. `make mnist` downloads it.
       """)
 

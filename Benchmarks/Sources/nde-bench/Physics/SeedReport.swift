@@ -24,9 +24,22 @@ struct SeedReport: Codable {
   /// Equations that were recovered, by run, where the experiment is about such.
   var formulas: [String: [String]]?
 
-  init(command: String) {
-    self.command = command
+  init() {
+    command = Self.commandLine
     seconds = 0
+  }
+
+  /// What was typed, without folders and files: they are of one machine.
+  static var commandLine: String {
+    var words = ["nde-bench"], isPath = false
+    for word in CommandLine.arguments.dropFirst() {
+      defer {
+        isPath = ["--out", "--real-pendulum", "--lotka-volterra-data", "--hudson-data"].contains(word)
+      }
+      if word.hasPrefix("--out=") || isPath { continue }
+      if word != "--out" { words.append(word) }
+    }
+    return words.joined(separator: " ")
   }
 
   var table: TextTable {

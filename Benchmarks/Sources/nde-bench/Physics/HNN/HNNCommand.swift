@@ -33,8 +33,7 @@ struct HNNCommand: ParsableCommand {
   func run() throws {
     Interrupt.install()
     try makeFolder(out)
-    var report = SeedReport(
-      command: (["nde-bench"] + CommandLine.arguments.dropFirst()).joined(separator: " "))
+    var report = SeedReport()
     let start = monotonicSeconds()
     for experiment in HNNExperiment.named(task) where !Interrupt.isRequested {
       var pendulum: RealPendulum?

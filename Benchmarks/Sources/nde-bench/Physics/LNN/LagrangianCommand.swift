@@ -76,21 +76,17 @@ struct LagrangianCommand: ParsableCommand {
       return pair
     }
     guard let first = outcomes.first else { throw ExitCode(130) }
-    var report = SeedReport(command: command)
+    var report = SeedReport()
     report.seconds = monotonicSeconds() - start
     report.figures = figures(outcomes, exact)
     try report.write(to: out, name: "physics-lnn")
     let picture = LagrangianPicture(
-      task: task, note: command, exact: exact,
+      task: task, note: report.command, exact: exact,
       models: [("Lagrangian network", first.lagrangian), ("network of accelerations", first.baseline)])
     try writeAtomically(picture.energies.svg, to: "\(out)/energy.svg")
     try writeAtomically(picture.phaseSpace.svg, to: "\(out)/phase-space.svg")
     print(report.table.terminal)
     if Interrupt.isRequested { throw ExitCode(130) }
-  }
-
-  private var command: String {
-    "nde-bench " + CommandLine.arguments.dropFirst().joined(separator: " ")
   }
 
   private func figures(

@@ -26,11 +26,7 @@ struct NodeCommand: ParsableCommand {
     Interrupt.install()
     try makeFolder(out)
     let tasks = task.isEmpty ? NodeTask.allCases : NodeTask.allCases.filter(task.contains)
-    var words = ["nde-bench physics node"]
-    if !task.isEmpty { words.append("--task " + tasks.map(\.rawValue).joined(separator: " ")) }
-    if seeds.seeds != 5 { words.append("--seeds \(seeds.seeds)") }
-    if cut != 1 { words.append("--cut \(cut)") }
-    var report = SeedReport(command: words.joined(separator: " "))
+    var report = SeedReport()
     let start = monotonicSeconds()
     for task in tasks where !Interrupt.isRequested {
       report.figures += try task.run(.init(seeds: seeds, cut: cut, folder: out))

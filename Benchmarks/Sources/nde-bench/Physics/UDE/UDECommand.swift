@@ -23,11 +23,11 @@ struct UDECommand: ParsableCommand {
 
   @Option(help: "lotka-volterra, seir or hudson; all unless told.") var task: Task?
   @OptionGroup var seeds: SeedOptions
-  @Option(help: "31 lines \"x,y\"; else $UDE_LV_DATA or ../shared/data/ude_lotka_volterra.")
+  @Option(help: "31 lines \"x,y\"; else $UDE_LV_DATA or data/ude_lotka_volterra.")
   var lotkaVolterraData: String?
   @Option(help: "hudson: networks begun for each seed; the best after a while is fitted to the end.")
   var starts = 8
-  @Option(help: "21 lines of year, hare, lynx; else $HUDSON_BAY_DATA or ../shared/data/hudson_bay.")
+  @Option(help: "21 lines of year, hare, lynx; else $HUDSON_BAY_DATA or data/hudson_bay.")
   var hudsonData: String?
   @Flag(
     help: "Lotka-Volterra: fit the network to smoothed derivatives first, then Adam at 0.001 in place of 0.1."
@@ -43,7 +43,7 @@ struct UDECommand: ParsableCommand {
     Interrupt.install()
     let start = monotonicSeconds()
     try makeFolder(out)
-    var report = SeedReport(command: CommandLine.arguments.dropFirst().joined(separator: " "))
+    var report = SeedReport()
     report.formulas = [:]
     let picture = UDEPicture(folder: out)
     for task in Task.allCases where self.task == nil || self.task == task {

@@ -44,7 +44,7 @@ struct VINCommand: ParsableCommand {
     Interrupt.install()
     try makeFolder(out)
     let begin = monotonicSeconds()
-    var report = SeedReport(command: command)
+    var report = SeedReport()
     for task in task.map({ [$0] }) ?? VINTask.allCases where !Interrupt.isRequested {
       switch task {
       case .pendulum, .spring:
@@ -63,14 +63,6 @@ struct VINCommand: ParsableCommand {
     }
     print("\n" + report.table.terminal)
     if Interrupt.isRequested { throw ExitCode(130) }
-  }
-
-  private var command: String {
-    let task = task.map { " --task \($0.rawValue)" } ?? ""
-    return "nde-bench physics vin\(task) --seeds \(seeds.seeds) --epochs \(epochs) --starts \(starts)"
-      + (wide ? " --wide" : "")
-      + (self.task == nil || self.task == .pixels
-        ? " --pixel-epochs \(pixelEpochs) --pixel-seeds \(pixelSeeds)" : "")
   }
 
   /// Figures of all seeds, each with a value a seed.
