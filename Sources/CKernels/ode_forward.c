@@ -122,6 +122,7 @@ static nk_status fixed_solve(nk_solve *s) {
   const nk_status status = first < 0 ? NK_SUCCESS : (nk_status)s->notes[first].status;
   const int64_t done = first < 0 ? steps : s->notes[first].step;
   pace.accepted = done;
+  pace.rejected = first < 0 ? 0 : 1;
   pace.evaluations = s->blocks > 0 ? s->notes[nk_max(first, 0)].evaluations : 0;
   const double t = nk_grid_time(s, s->times, done, steps);
   pace.last_h = first < 0 ? t - nk_grid_time(s, s->times, done - 1, steps) : nk_grid_time(s, s->times, done + 1, steps) - t;

@@ -22,7 +22,6 @@
   X(NK_NON_FINITE_STATE, "the state stopped being finite")                                                     \
   X(NK_OUT_OF_MEMORY, "memory could not be obtained")                                                          \
   X(NK_INVALID_ARGUMENT, "an argument is outside of its domain")                                               \
-  X(NK_CANCELLED, "the run was cancelled")                                                                     \
   X(NK_INDEX_OUT_OF_RANGE, "an index is outside of the table")                                                 \
   X(NK_TIMES_NOT_MONOTONE, "times must be finite and strictly increasing or strictly decreasing")
 

@@ -2,6 +2,7 @@
 public struct GradientReport: Sendable, CustomStringConvertible {
   /// One comparison of two numbers that have to be equal.
   public struct Comparison: Sendable, CustomStringConvertible {
+    /// `actual` against `expected`, in words.
     public enum Kind: String, Sendable {
       case forward = "jvp against finite differences"
       case reverse = "vjp against finite differences"
@@ -12,7 +13,9 @@ public struct GradientReport: Sendable, CustomStringConvertible {
     public var order: Int
     /// How the function was differentiated before, innermost first: empty at order 1.
     public var path: [DerivativeMode]
+    /// The finite difference; for duality what the forward mode gives.
     public var expected: Double
+    /// What the mode gives that is checked; for duality the reverse mode.
     public var actual: Double
     /// |expected - actual| over the larger of 1 and both magnitudes; infinite where either is not finite.
     public var mismatch: Double {
@@ -26,11 +29,14 @@ public struct GradientReport: Sendable, CustomStringConvertible {
     }
   }
 
+  /// One for each mode, at every order and path.
   public var comparisons: [Comparison]
   /// Bound of the mismatch with finite differences. Duality is held to a hundredth of it.
   public var tolerance: Double
 
+  /// The largest mismatch in units of its bound; nil where nothing was compared.
   public var worst: Comparison? { comparisons.max { ratio($0) < ratio($1) } }
+  /// Every mismatch is within its bound, and there is at least one.
   public var passed: Bool { !comparisons.isEmpty && comparisons.allSatisfy { ratio($0) <= 1 } }
 
   /// Throws `GradientMismatch` unless everything agreed.

@@ -2,6 +2,7 @@
 public enum ProbeDistribution: Sendable, Hashable, CaseIterable {
   /// -1 or 1.
   case rademacher
+  /// Standard normal components.
   case gaussian
 }
 
@@ -40,6 +41,7 @@ public enum DivergenceMethod: Sendable, Hashable {
 /// let (slope, trace) = divergence(at: y) { net($0) }      // [rows, width] and [rows]
 /// ```
 public struct Divergence<Scalar: FloatingScalar>: Sendable {
+  /// Hutchinson's where the probes were given.
   public let method: DivergenceMethod
   /// Of the states: at least one axis of rows, then the columns.
   public let shape: Shape

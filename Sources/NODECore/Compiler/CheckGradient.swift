@@ -18,7 +18,8 @@ public func checkGradient(
   of f: @escaping ([Tensor<Double>]) throws -> Tensor<Double>, at x: [Tensor<Double>], order: Int = 1,
   modes: Set<DerivativeMode> = [.forward, .reverse], tolerance: Double = 1e-7, seed: UInt64 = 0
 ) throws -> GradientReport {
-  try DerivativeCheck.run(
+  require(!x.isEmpty, "checkGradient: there must be a tensor to differentiate by")
+  return try DerivativeCheck.run(
     { [try f($0.map { Tensor<Double>($0) }).value] }, at: x.map(\.value), order: order, modes: modes,
     tolerance: tolerance, seed: seed
   ) { values in

@@ -12,6 +12,7 @@
 public struct Profile: Sendable, CustomStringConvertible {
   /// An operation, a program inside of one, a part of a solver, with what it consists of.
   public struct Entry: Sendable {
+    /// What the time went into.
     public enum Kind: Sendable, Hashable {
       case operation
       /// The field of a solve in one of its forms, the body of a loop.
@@ -22,6 +23,7 @@ public struct Profile: Sendable, CustomStringConvertible {
       case rest
     }
 
+    /// Of an operation the one that `print(program)` shows.
     public var name: String
     public var kind: Kind
     /// Of the (first) result; equal operations of a program share an entry.
@@ -30,9 +32,9 @@ public struct Profile: Sendable, CustomStringConvertible {
     public var calls: Int
     /// Of all threads together.
     public var seconds: Double
-    /// Floating-point operations, and bytes read and written, as `Program.flops` and `traffic` count them. Nil where they
-    /// are not counted.
+    /// Floating-point operations as `Program.flops` counts them; nil where they are not counted.
     public var flops: Int?
+    /// Read and written, as `Program.traffic` counts them; nil where they are not counted.
     public var bytes: Int?
     /// Of the fused-multiply-add peak of as many threads as were busy.
     public var shareOfPeak: Double?
@@ -45,9 +47,11 @@ public struct Profile: Sendable, CustomStringConvertible {
 
   /// Of the program itself, longest first.
   public let entries: [Entry]
-  /// From the beginning of a run to its end, and how many were averaged.
+  /// From the beginning of a run to its end, the mean of `runs`.
   public let seconds: Double
+  /// How many were averaged, after one that is not counted.
   public let runs: Int
+  /// Of a run, the calling one included.
   public let threads: Int
   /// Fused multiply-adds in registers, operations a second of one thread, measured for this profile.
   public let floatPeak: Double, doublePeak: Double

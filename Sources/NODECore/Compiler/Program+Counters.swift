@@ -13,6 +13,7 @@ public struct ProgramCounters: Sendable, Hashable {
   /// that keeps what its derivative needs (exact gradients); of its vector-Jacobian product.
   public var evaluationFlops = 0, recomputationFlops = 0, productFlops = 0
 
+  /// All zero.
   public init() {}
 
   /// Floating-point operations of one run whose solves counted these evaluations (`SolveStatistics`): `forward` and

@@ -5,6 +5,9 @@ public struct InputTargets<Scalar: FloatingScalar>: Module {
   /// [rows, targets].
   public var targets: Tensor<Scalar>
 
+  /// - Parameters:
+  ///   - inputs: [rows, inputs].
+  ///   - targets: [rows, targets], as many rows.
   public init(inputs: Tensor<Scalar>, targets: Tensor<Scalar>) {
     require(
       inputs.rank > 0 && targets.rank > 0 && inputs.shape[0] == targets.shape[0],

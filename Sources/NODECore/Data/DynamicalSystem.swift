@@ -1,7 +1,10 @@
 /// Systems with known equations, at published settings: what methods of discovery are tried on.
 public struct DynamicalSystem: Sendable, CustomStringConvertible {
+  /// As reports print it.
   public let name: String
+  /// The right sides, one equation for each variable.
   public let field: SymbolicField<Double>
+  /// The state at the first time, one number for each variable.
   public let start: [Double]
   /// When it is observed.
   public let times: [Double]
@@ -10,10 +13,17 @@ public struct DynamicalSystem: Sendable, CustomStringConvertible {
   /// Every system there is.
   public static let all: [DynamicalSystem] = [.lotkaVolterra, .lorenz, .vanDerPol, .sir, .seir]
 
+  /// - Parameters:
+  ///   - name: as reports print it.
+  ///   - field: as many equations as variables.
+  ///   - start: the state at the first time, one number for each variable.
+  ///   - times: at least one; integration needs them strictly increasing or strictly decreasing.
   public init(name: String, field: SymbolicField<Double>, start: [Double], times: [Double]) {
     require(
-      field.variables.count == start.count && field.terms.count == start.count && !times.isEmpty,
-      "DynamicalSystem \(name): \(start.count) numbers to start from for \(field.variables.count) variables")
+      field.variables.count == start.count && field.terms.count == start.count,
+      "DynamicalSystem \(name): \(start.count) numbers to start from and \(field.terms.count) equations for "
+        + "\(field.variables.count) variables")
+    require(!times.isEmpty, "DynamicalSystem \(name): there must be a time")
     self.name = name
     self.field = field
     self.start = start

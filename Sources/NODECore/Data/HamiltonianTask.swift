@@ -1,6 +1,7 @@
 /// Motions that Hamiltonian networks are shown on, generated with the settings of Greydanus et al. 2019 (their `data.py` files):
 /// states with noise, derivatives without. A task is one value of `all`.
 public struct HamiltonianTask: Sendable, CustomStringConvertible {
+  /// As reports print it.
   public let name: String
   /// The law: rows [q, p], [rows, 2n] -> [rows].
   public let energy: KnownEnergy<Double>
@@ -44,6 +45,7 @@ public struct HamiltonianTask: Sendable, CustomStringConvertible {
     name: "three-body", energy: gravity(bodies: 3), motions: 5000, duration: 5, points: 20, noise: 0,
     trainingMotions: 4000, testDuration: 3, testPoints: 500, start: triangles, testStart: triangles)
 
+  /// Every task there is.
   public static let all: [HamiltonianTask] = [.spring, .pendulum, .twoBodies, .threeBodies]
 
   /// The field of the law.
@@ -87,8 +89,12 @@ public struct HamiltonianTask: Sendable, CustomStringConvertible {
 
 /// States and the derivatives that a field should have there, [rows, columns] each: a batch.
 public struct DerivativeSamples<Scalar: FloatingScalar>: Module {
+  /// States, and what the field should be at each of them, [rows, columns].
   public var x: Tensor<Scalar>, dx: Tensor<Scalar>
 
+  /// - Parameters:
+  ///   - x: [rows, columns].
+  ///   - dx: of the same shape.
   public init(x: Tensor<Scalar>, dx: Tensor<Scalar>) {
     require(
       x.rank == 2 && x.shape == dx.shape,
@@ -113,8 +119,10 @@ public struct DerivativeSamples<Scalar: FloatingScalar>: Module {
 
 /// What derivatives are learned from, and tested on.
 public struct DerivativeDataset<Scalar: FloatingScalar>: Sendable {
+  /// No row is in both, as `HamiltonianTask` and `RealPendulum` make them.
   public var train: DerivativeSamples<Scalar>, test: DerivativeSamples<Scalar>
 
+  /// The sets are not compared: columns should be the same in both.
   public init(train: DerivativeSamples<Scalar>, test: DerivativeSamples<Scalar>) {
     self.train = train
     self.test = test

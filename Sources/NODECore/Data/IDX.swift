@@ -55,9 +55,17 @@ public struct IDXArray: Sendable, Equatable {
     elements = Array(bytes[header...])
   }
 
+  /// - Parameters:
+  ///   - dimensions: 1 to 8 extents of 0 to 2^32 - 1, outermost first.
+  ///   - elements: row-major, as many as the extents' product.
   public init(dimensions: [Int], elements: [UInt8]) {
     require(
-      dimensions.reduce(1, *) == elements.count,
+      (1...8).contains(dimensions.count) && dimensions.allSatisfy { (0...Int(UInt32.max)).contains($0) },
+      "IDXArray: files have 1 to 8 extents of 0 to 2^32 - 1, got \(dimensions)")
+    require(
+      dimensions.reduce(
+        (1, false), { ($0.0 &* $1, $0.1 || $0.0.multipliedReportingOverflow(by: $1).overflow) })
+        == (elements.count, false),
       "IDXArray: \(elements.count) elements for the extents \(dimensions)")
     self.dimensions = dimensions
     self.elements = elements

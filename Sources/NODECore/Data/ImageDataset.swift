@@ -3,10 +3,19 @@
 public struct ImageDataset: Sendable, Equatable {
   /// Row-major, image after image; 0...255.
   public let pixels: [UInt8]
+  /// Of every image, in pixels.
   public let height: Int, width: Int
+  /// One for each image.
   public let labels: [Int32]
 
+  /// - Parameters:
+  ///   - pixels: row-major, image after image: a byte for each pixel of `labels.count` images.
+  ///   - height, width: of every image.
+  ///   - labels: one for each image.
   public init(pixels: [UInt8], height: Int, width: Int, labels: [Int32]) {
+    require(
+      height > 0 && width > 0,
+      "ImageDataset: height and width must be positive, got \(height) x \(width)")
     require(
       pixels.count == labels.count * height * width,
       "ImageDataset: \(pixels.count) pixels for \(labels.count) labels and images of \(height) x \(width)")
@@ -16,10 +25,12 @@ public struct ImageDataset: Sendable, Equatable {
     self.labels = labels
   }
 
+  /// Images.
   public var count: Int { labels.count }
 
   /// The first `count` samples.
   public func prefix(_ count: Int) -> ImageDataset {
+    require(count >= 0, "ImageDataset.prefix: the count must not be negative, got \(count)")
     let count = min(count, self.count)
     return ImageDataset(
       pixels: Array(pixels[..<(count * height * width)]), height: height, width: width,
@@ -44,6 +55,8 @@ public struct ImageDataset: Sendable, Equatable {
     )
     pixels.withUnsafeBufferPointer { pixels in
       for (slot, sample) in samples.enumerated() {
+        require(
+          labels.indices.contains(sample), "ImageDataset.fill: sample \(sample) of \(labels.count)")
         target[slot] = labels[sample]
         let (down, right) = augmentation.shift(sample: sample, key: words)
         for row in 0..<height {
@@ -94,8 +107,11 @@ public enum Augmentation: Sendable, Hashable {
 
 /// The order of the samples in one epoch: a permutation that depends on (key, epoch) only, cut into batches.
 public struct EpochPlan: Sendable {
+  /// Indices of all samples, those of a batch that is dropped included.
   public let order: [Int]
+  /// Samples of a batch; of the last one at most as many.
   public let batchSize: Int
+  /// Batches, numbered from 0; none where the only one is dropped.
   public let batchCount: Int
 
   /// - Parameter dropsLast: leaves out the last batch where it would be smaller than the others.
@@ -105,6 +121,7 @@ public struct EpochPlan: Sendable {
     dropsLast: Bool = true
   ) {
     require(batchSize > 0, "EpochPlan: the batch size must be positive, got \(batchSize)")
+    require(sampleCount >= 0, "EpochPlan: the number of samples must not be negative, got \(sampleCount)")
     var order = Array(0..<sampleCount)
     if shuffles {
       var stream = RandomStream(key: key.fold(in: epoch))

@@ -1,8 +1,14 @@
 /// A batch for classification: images [n, height, width, channels], labels [n].
 public struct LabelledImages: Module {
+  /// [n, height, width, channels]; of an `ImageDataset` one channel, in 0...1.
   public var images: Tensor<Float>
+  /// [n], numbers of classes from 0.
   public var labels: Tensor<Int32>
 
+  /// Nothing is checked.
+  /// - Parameters:
+  ///   - images: [n, height, width, channels].
+  ///   - labels: [n].
   public init(images: Tensor<Float>, labels: Tensor<Int32>) {
     self.images = images
     self.labels = labels

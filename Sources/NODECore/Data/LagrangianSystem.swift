@@ -17,7 +17,9 @@ public protocol LagrangianSystem<Scalar>: Lagrangian {
 
 /// Two point masses on massless rods, one hanging from the other; angles from straight down. Chaotic.
 public struct DoublePendulum<Scalar: FloatingScalar>: LagrangianSystem {
+  /// Of the upper and the lower pendulum, in kg and m; positive.
   public var masses: (Double, Double), lengths: (Double, Double)
+  /// In m/s²; positive.
   public var gravity: Double
 
   /// As in Cranmer et al. 2020: unit masses and lengths, g = 9.8. Everything positive.
@@ -82,8 +84,12 @@ public struct DoublePendulum<Scalar: FloatingScalar>: LagrangianSystem {
 public struct RelativisticParticle<Scalar: FloatingScalar>: LagrangianSystem {
   /// Positive.
   public var mass: Double
+  /// Constant and finite, of either sign.
   public var force: Double
 
+  /// - Parameters:
+  ///   - mass: finite and positive.
+  ///   - force: finite.
   public init(mass: Double = 1, force: Double = 1) {
     require(mass > 0 && mass.isFinite, "RelativisticParticle: the mass must be positive, got \(mass)")
     require(force.isFinite, "RelativisticParticle: the force must be finite, got \(force)")

@@ -3,6 +3,7 @@ public enum LagrangianTask: String, Sendable, Hashable, CaseIterable {
   case doublePendulum = "double-pendulum"
   case relativisticParticle = "relativistic-particle"
 
+  /// The system with its default constants.
   public func system<Scalar: FloatingScalar>(_ type: Scalar.Type = Scalar.self) -> any LagrangianSystem<
     Scalar
   > {

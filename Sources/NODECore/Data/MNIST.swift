@@ -1,8 +1,12 @@
 /// Why files are not MNIST.
 public enum MNISTError: Error, CustomStringConvertible {
+  /// Not IDX, or gzip that was not decompressed.
   case unreadable(file: String, why: any Error)
+  /// `found`: the SHA-256 of the file, uncompressed, in hexadecimal.
   case wrongChecksum(file: String, found: String)
+  /// Images that have not three extents, or labels that are not one for each image.
   case wrongShape(file: String, dimensions: [Int])
+  /// A label above 9.
   case badLabel(file: String, UInt8)
 
   public var description: String {
@@ -18,7 +22,9 @@ public enum MNISTError: Error, CustomStringConvertible {
 
 /// The handwritten digits of LeCun, Cortes and Burges: 60,000 and 10,000 images of 28 x 28.
 public struct MNIST: Sendable {
+  /// Of the first two files; labels are 0...9.
   public let train: ImageDataset
+  /// Of the last two files; labels are 0...9.
   public let test: ImageDataset
 
   /// Names of the four files, in the order of `init(files:)`.

@@ -2,8 +2,10 @@ import Foundation
 
 /// d²x/dt² = -2 gamma v - (gamma² + omega²) x: x = e^(-gamma t) (a cos omega t + b sin omega t).
 public struct DampedOscillator<Scalar: FloatingScalar>: AccelerationField {
+  /// Rate of the decay, and angular frequency of the damped motion; `exact` needs an omega that is not 0.
   public var gamma: Double, omega: Double
 
+  /// The defaults are the settings of `OscillatorDataset.dampedOscillators`.
   public init(gamma: Double = 0.1, omega: Double = 1) {
     self.gamma = gamma
     self.omega = omega
@@ -27,8 +29,10 @@ public struct DampedOscillator<Scalar: FloatingScalar>: AccelerationField {
 
 /// d²x/dt² = mu (1 - x²) v - x + A cos(omega t): an oscillator with a limit cycle, driven from outside.
 public struct ForcedVanDerPol<Scalar: FloatingScalar>: AccelerationField {
+  /// Strength of the damping; amplitude A and angular frequency of the drive.
   public var mu: Double, amplitude: Double, omega: Double
 
+  /// The defaults are the settings of `OscillatorDataset.forcedVanDerPol`.
   public init(mu: Double = 8.53, amplitude: Double = 1.4, omega: Double = .pi / 5) {
     self.mu = mu
     self.amplitude = amplitude
@@ -54,6 +58,7 @@ public enum OscillatorDataset: String, Sendable, Hashable, CaseIterable {
   /// The paper's number of trajectories.
   public var count: Int { self == .dampedOscillators ? 30 : 1 }
 
+  /// At equal intervals, both ends among them.
   public var times: [Double] {
     let (count, end) = self == .dampedOscillators ? (100, 10.0) : (200, 200.0)
     return (0..<count).map { end * Double($0) / Double(count - 1) }

@@ -11,6 +11,7 @@ public enum PlaneDataset: String, Sendable, Hashable, CaseIterable {
   case pinwheel
   /// Eight squares of side 2.
   case checkerboard
+  /// Two opposite arms of one and a half turns, out to a radius of pi, noise 0.1.
   case twoSpirals = "2spirals"
 
   /// The differential entropy in nats, the least negative log-likelihood there is: log 32 for the checkerboard, else by

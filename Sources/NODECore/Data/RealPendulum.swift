@@ -18,7 +18,9 @@ public struct RealPendulum: Sendable {
   /// - Throws: `FileError` where a line is something else, times do not rise, or there are fewer than ten lines.
   public init(text: String) throws {
     var times: [Double] = [], states: [[Double]] = []
-    for (number, line) in text.split(whereSeparator: \.isNewline).enumerated() {
+    for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+      .enumerated()
+    {
       let words = line.split(whereSeparator: \.isWhitespace)
       if words.isEmpty || line.hasPrefix("%") { continue }
       let numbers = words.compactMap { Double($0) }

@@ -7,6 +7,7 @@ import Foundation
 /// Each image chooses a digit, a style of writing it, and then bends, turns, shears, scales and shifts the
 /// pen's path and chooses the pen's width.
 public enum SyntheticDigits {
+  /// Of every image, in pixels.
   public static let height = 28, width = 28
 
   /// `count` images; sample i depends on (key, i) only, so that a longer set begins with the shorter one.

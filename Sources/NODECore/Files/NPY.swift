@@ -4,6 +4,7 @@
 /// them fits; either byte order, either order of the axes. Written is version 1.0, little-endian, row-major.
 /// Arrays of Python objects are pickles, that is programs: they are never read.
 public struct NPY: Sendable, Hashable {
+  /// Row-major, whatever the order in the file was.
   public var array: StoredArray
 
   public init(_ array: StoredArray) { self.array = array }

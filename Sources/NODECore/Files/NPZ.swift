@@ -6,8 +6,10 @@ public struct NPZ: NamedArrayFile, Sendable, Hashable {
   /// Undoes deflate (RFC 1951, raw, without a wrapper): the compressed bytes, and how many bytes they have to become.
   public typealias Inflate = (_ compressed: [UInt8], _ size: Int) throws -> [UInt8]
 
+  /// In the order of the archive's directory; names without ".npy".
   public var arrays: [NamedArray]
 
+  /// Names are checked when the file is made, by `encoded`.
   public init(arrays: [NamedArray]) { self.arrays = arrays }
 
   /// Reads a file.
@@ -83,7 +85,10 @@ public struct NPZ: NamedArrayFile, Sendable, Hashable {
   func encoded(zip64Above limit: UInt64) -> [UInt8] {
     let names = arrays.map { $0.name + NPZ.suffix }
     require(Set(names).count == names.count, "NPZ: names must differ, got \(names)")
-    for name in names { require(ZipReader.isSound(name), "NPZ: \(name.debugDescription) cannot be a name") }
+    for name in names {
+      require(
+        name != NPZ.suffix && ZipReader.isSound(name), "NPZ: \(name.debugDescription) cannot be a name")
+    }
     var writer = ZipWriter(zip64Above: limit)
     for (name, named) in zip(names, arrays) { writer.append(name, NPY(named.array).encoded) }
     return writer.finished

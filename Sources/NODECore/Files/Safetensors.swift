@@ -3,9 +3,12 @@
 ///
 /// Read are F32, F64 and I32; F16 and BF16 as float32; BOOL and the other integers as int32 where each of them fits.
 public struct Safetensors: NamedArrayFile, Sendable, Hashable {
+  /// In the order of their elements in the file.
   public var arrays: [NamedArray]
+  /// Texts of the header's `__metadata__`, which is left out where there are none.
   public var metadata: [String: String]
 
+  /// Names are checked when the file is made, by `encoded`.
   public init(arrays: [NamedArray], metadata: [String: String] = [:]) {
     self.arrays = arrays
     self.metadata = metadata

@@ -1,5 +1,6 @@
 /// Numbers with a type and a shape that are known at run time only: what an array is in a file.
 public struct StoredArray: Sendable, Hashable {
+  /// A tensor's type: those that only files have are converted when they are read.
   public let dtype: DType
   public let shape: Shape
   /// The elements, little-endian, row-major.
@@ -41,9 +42,11 @@ public struct StoredArray: Sendable, Hashable {
 
 /// An array and its name in a file.
 public struct NamedArray: Sendable, Hashable {
+  /// In an .npz a relative path without ".npy"; in safetensors anything but `__metadata__`.
   public var name: String
   public var array: StoredArray
 
+  /// The name is checked when a file is made of it.
   public init(_ name: String, _ array: StoredArray) {
     self.name = name
     self.array = array
@@ -62,6 +65,7 @@ public protocol NamedArrayFile {
 }
 
 extension NamedArrayFile {
+  /// The first array of that name, nil where there is none.
   public subscript(name: String) -> StoredArray? { arrays.first { $0.name == name }?.array }
 
   /// The array of that name as a tensor. Throws `FileError` (`.mismatch`) where there is none, or none of that type.

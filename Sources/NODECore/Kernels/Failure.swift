@@ -3,6 +3,7 @@ import CKernels
 extension SolveError {
   /// One step that a solve tried.
   public struct Attempt: Sendable, Hashable, CustomStringConvertible {
+    /// Whether the step was taken, and why it was not.
     public enum Verdict: Sendable, Hashable {
       case accepted
       /// Rejected: its error was above the tolerated one.
@@ -11,8 +12,9 @@ extension SolveError {
       case notFinite
     }
 
-    /// Where it began, and its size, signed.
+    /// Where it began.
     public var time: Double
+    /// Its size, signed.
     public var step: Double
     /// Its error over the tolerated one; nil where there is no estimate: fixed steps, values that are not finite.
     public var errorRatio: Double?
@@ -31,12 +33,15 @@ extension SolveError {
 
   /// Rejected steps by their reasons.
   public struct Rejections: Sendable, Hashable {
+    /// Their errors were above the tolerated ones.
     public var inaccurate: Int
+    /// The states they led to, or stages, were not finite.
     public var notFinite: Int
   }
 
   /// What made the first value of a field that is not finite.
   public struct Origin: Sendable, Hashable, CustomStringConvertible {
+    /// What to look at: an operation, or what the field was given.
     public enum Kind: Sendable, Hashable {
       /// An operation of the field (or of its derivative) whose operands are finite, with their shapes; its name is the
       /// one that `print(program)` shows, of fused ones the one inside.

@@ -6,7 +6,9 @@ public enum InstructionSet: Sendable, Hashable, CaseIterable, CustomStringConver
   case reference
   /// What every machine of this architecture has.
   case baseline
+  /// AVX2 with FMA; on x86-64 only.
   case avx2
+  /// AVX-512 F, DQ, BW and VL; on x86-64 only.
   case avx512
 
   /// The one whose kernels run.
@@ -49,6 +51,7 @@ public enum InstructionSet: Sendable, Hashable, CaseIterable, CustomStringConver
 
 /// This machine cannot run the instruction set that was asked for.
 public struct UnavailableInstructionSet: Error, Hashable, CustomStringConvertible {
+  /// None of `InstructionSet.available`.
   public let requested: InstructionSet
 
   public var description: String {

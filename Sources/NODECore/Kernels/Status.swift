@@ -3,14 +3,19 @@ import CKernels
 /// How a run ended. Exhaustive over what the kernels can answer.
 public enum SolveStatus: Int, Sendable, Hashable, CaseIterable, CustomStringConvertible {
   case success
+  /// The last time was not reached in so many steps; fixed ones are counted before the first.
   case maxSteps
+  /// Steps became too small for t to advance, or smaller than the controller's `minimumStep`.
   case stepUnderflow
+  /// A value of the field at the first time or in a fixed step; where steps adapt, smaller ones did not help.
   case nonFiniteField
+  /// The state to start from, or a sum of finite slopes of a fixed step.
   case nonFiniteState
   case outOfMemory
   case invalidArgument
-  case cancelled
+  /// Of a table or of an axis: `SolveError.badIndex`.
   case indexOutOfRange
+  /// Times that were computed; known ones are refused, with a message, when the solve is made.
   case timesNotMonotone
 
   init(_ kernel: nk_status) {
@@ -23,7 +28,6 @@ public enum SolveStatus: Int, Sendable, Hashable, CaseIterable, CustomStringConv
       case .NK_NON_FINITE_STATE: .nonFiniteState
       case .NK_OUT_OF_MEMORY: .outOfMemory
       case .NK_INVALID_ARGUMENT: .invalidArgument
-      case .NK_CANCELLED: .cancelled
       case .NK_INDEX_OUT_OF_RANGE: .indexOutOfRange
       case .NK_TIMES_NOT_MONOTONE: .timesNotMonotone
       }
@@ -38,7 +42,6 @@ public enum SolveStatus: Int, Sendable, Hashable, CaseIterable, CustomStringConv
     case .nonFiniteState: .NK_NON_FINITE_STATE
     case .outOfMemory: .NK_OUT_OF_MEMORY
     case .invalidArgument: .NK_INVALID_ARGUMENT
-    case .cancelled: .NK_CANCELLED
     case .indexOutOfRange: .NK_INDEX_OUT_OF_RANGE
     case .timesNotMonotone: .NK_TIMES_NOT_MONOTONE
     }
@@ -57,6 +60,7 @@ public enum SolveStatus: Int, Sendable, Hashable, CaseIterable, CustomStringConv
 
 /// A run that did not succeed, with everything that is known about where and why.
 public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// Never `success`.
   public var status: SolveStatus
   /// The operation that failed, where that was not a solve: time and step are then those of a solve inside of it, if any.
   public var operation: String?
@@ -65,11 +69,13 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The component of that lane's state, row-major. Of `.timesNotMonotone`: which of the times (of `lane`, where lanes have
   /// steps of their own), `time`.
   public var component: Int?
-  /// The solver's time, and the last step that it tried.
+  /// The solver's time.
   public var time: Double
+  /// The last step that it tried, signed.
   public var step: Double
-  /// Steps tried, rejected ones included, and how many of them were rejected.
+  /// Steps tried, rejected ones included.
   public var steps: Int
+  /// How many of `steps` were rejected.
   public var rejected: Int
   /// Error divided by tolerance of the last rejected step: above 1 means inaccurate, not finite means that a stage was
   /// not finite. Nil where no step was rejected.
@@ -95,6 +101,7 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
   public struct BadIndex: Sendable, Hashable {
     /// Where it is among the indices, row-major. Of `takenAlong` and `addedAlong`: with their axis moved to the end.
     public var position: Int
+    /// Negative, or not below `entries`.
     public var index: Int
     /// Rows of the table, or the extent of the axis.
     public var entries: Int

@@ -2,6 +2,7 @@
 public enum Activation: Sendable, Hashable, CaseIterable {
   case identity, relu, tanh, sigmoid, softplus, silu, gelu, geluTanh, elu, leakyReLU, sin, gaussian
 
+  /// Elementwise. `elu` with alpha 1, `leakyReLU` with slope 0.01, `gaussian` exp(-x²).
   public func callAsFunction<Scalar: FloatingScalar>(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
     switch self {
     case .identity: x

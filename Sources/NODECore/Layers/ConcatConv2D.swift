@@ -12,9 +12,16 @@ public struct ConcatConv2D<Scalar: FloatingScalar>: Module {
   public var weight: Tensor<Scalar>
   /// [outputs].
   public var bias: Tensor<Scalar>
+  /// From one window to the next; positive.
   public var stride: Int
+  /// Of the images and of the time's channel alike: beyond the border both are zero.
   public var padding: Padding
 
+  /// - Parameters:
+  ///   - inputs: channels of the images, the time's not counted. The fan-in counts it.
+  ///   - outputs: positive.
+  ///   - kernel: side of the square window, positive.
+  ///   - stride: positive; looked at when the layer is called.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, padding: Padding = .valid,
     weightInitializer: Initializer = .fanIn, biasInitializer: Initializer = .fanIn,
@@ -29,7 +36,7 @@ public struct ConcatConv2D<Scalar: FloatingScalar>: Module {
     self.padding = padding
   }
 
-  /// - Parameter t: scalar.
+  /// - Parameter t: scalar, or [n, 1, 1, 1]: one for each image.
   public func callAsFunction(_ t: Tensor<Scalar>, _ x: Tensor<Scalar>) -> Tensor<Scalar> {
     require(
       x.rank == 4 && x.shape[3] + 1 == weight.shape[2],

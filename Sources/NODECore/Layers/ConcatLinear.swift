@@ -8,6 +8,10 @@ public struct ConcatLinear<Scalar: FloatingScalar>: Module {
   /// [outputs].
   public var bias: Tensor<Scalar>
 
+  /// - Parameters:
+  ///   - inputs: positive; the time is not counted. The fan-in counts it.
+  ///   - outputs: positive.
+  ///   - key: two layers made with the same key start the same; give each its own.
   public init(
     _ inputs: Int, _ outputs: Int, weightInitializer: Initializer = .fanIn,
     biasInitializer: Initializer = .fanIn, key: RandomKey = RandomKey(seed: 0)

@@ -1,6 +1,7 @@
 /// A linear layer gated and shifted by the time (FFJORD, Grathwohl et al. 2019; the authors' ConcatSquashLinear), or by the
 /// time and what else a row is conditioned on: (x W + b) sigmoid(s G + c) + s D, [..., inputs] -> [..., outputs].
 public struct ConcatSquashLinear<Scalar: FloatingScalar>: Module {
+  /// [..., inputs] -> [..., outputs]: x W + b.
   public var linear: Linear<Scalar>
   /// [conditions] -> [outputs]: s G + c.
   public var gate: Linear<Scalar>

@@ -4,9 +4,16 @@ public struct Conv2D<Scalar: FloatingScalar>: Layer {
   public var weight: Tensor<Scalar>
   /// [outputs].
   public var bias: Tensor<Scalar>?
+  /// From one window to the next; positive.
   public var stride: Int
   public var padding: Padding
 
+  /// - Parameters:
+  ///   - inputs: channels, positive.
+  ///   - outputs: channels, positive.
+  ///   - kernel: side of the square window, positive. Fans are channels times its area.
+  ///   - stride: positive; looked at when the layer is called.
+  ///   - key: two layers made with the same key start the same; give each its own.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, padding: Padding = .valid, bias: Bool = true,
     weightInitializer: Initializer = .fanIn, biasInitializer: Initializer = .fanIn,

@@ -4,13 +4,18 @@ public struct GroupNorm<Scalar: FloatingScalar>: Layer {
   public var scale: Tensor<Scalar>
   /// [channels].
   public var bias: Tensor<Scalar>
+  /// Of adjacent channels; as many channels in each.
   public var groups: Int
   /// Finite and not negative.
   public var epsilon: Double
 
+  /// - Parameters:
+  ///   - groups: positive, a divisor of the channels.
+  ///   - channels: extent of the last axis.
+  ///   - epsilon: finite and not negative; looked at when the layer is called.
   public init(groups: Int, channels: Int, epsilon: Double = 1e-5) {
     require(
-      groups > 0 && channels % groups == 0,
+      groups > 0 && channels > 0 && channels % groups == 0,
       "GroupNorm: \(channels) channels are not divisible into \(groups) groups")
     scale = .ones([channels])
     bias = .zeros([channels])

@@ -3,7 +3,7 @@ import Foundation
 /// How a parameter starts. Drawn from a key: the same key gives the same parameter on every machine.
 ///
 /// Means and ends of ranges are finite, deviations and gains finite and not negative (the deviation of a truncated normal
-/// positive), and fans that a variance is made of positive.
+/// positive, the gain of an orthogonal matrix of either sign), and fans that a variance is made of positive.
 public enum Initializer: Sendable, Hashable {
   case zeros
   case ones

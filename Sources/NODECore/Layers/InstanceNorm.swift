@@ -5,6 +5,7 @@ public struct InstanceNorm<Scalar: FloatingScalar>: Layer {
   public var scale: Tensor<Scalar>?
   /// [channels].
   public var bias: Tensor<Scalar>?
+  /// Extent of the last axis; positive.
   public var channels: Int
   /// Finite and not negative.
   public var epsilon: Double

@@ -17,9 +17,14 @@ public struct LSTMCell<Scalar: FloatingScalar>: Module {
   /// [4 hidden].
   public var hiddenBias: Tensor<Scalar>
 
+  /// Columns of a hidden state and of a cell state.
   public var hidden: Int { hiddenWeight.shape[0] }
 
-  /// Everything starts uniform on (-1/sqrt(hidden), 1/sqrt(hidden)) unless given, as PyTorch's.
+  /// Everything starts uniform on (-1/sqrt(hidden), 1/sqrt(hidden)), as PyTorch's.
+  /// - Parameters:
+  ///   - inputs: positive.
+  ///   - hidden: positive.
+  ///   - initializer: of the weights, in place of that; biases start so in any case.
   public init(
     _ inputs: Int, hidden: Int, initializer: Initializer? = nil, key: RandomKey = RandomKey(seed: 0)
   ) {

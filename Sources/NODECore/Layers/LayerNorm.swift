@@ -8,6 +8,9 @@ public struct LayerNorm<Scalar: FloatingScalar>: Layer {
   /// Finite and not negative.
   public var epsilon: Double
 
+  /// - Parameters:
+  ///   - features: extent of the last axis, positive.
+  ///   - epsilon: finite and not negative; looked at when the layer is called.
   public init(_ features: Int, epsilon: Double = 1e-5) {
     require(features > 0, "LayerNorm: the number of features must be positive, got \(features)")
     scale = .ones([features])

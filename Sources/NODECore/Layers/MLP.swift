@@ -1,6 +1,8 @@
 /// Linear layers with an activation between them: [..., sizes.first] -> [..., sizes.last].
 public struct MLP<Scalar: FloatingScalar>: Layer {
+  /// One less than sizes.
   public var layers: [Linear<Scalar>]
+  /// Between the layers.
   public var activation: Activation
   /// After the last layer.
   public var outputActivation: Activation

@@ -39,6 +39,7 @@ public struct ParameterVisitor {
     recordsNames = false
   }
 
+  /// - Parameter name: different from those of the module's other parameters and modules.
   public mutating func callAsFunction(_ name: String, _ module: inout some Module) {
     if recordsNames { path.append(name) }
     module.visitParameters(&self)

@@ -1,5 +1,6 @@
 /// Where the parameters of a module lie in one contiguous vector. Sizes and offsets both come from here.
 public struct ParameterLayout: Sendable, Hashable {
+  /// One parameter and its place in the vector.
   public struct Entry: Sendable, Hashable {
     /// Dotted name, "net.layers.0.weight".
     public let name: String
@@ -7,13 +8,16 @@ public struct ParameterLayout: Sendable, Hashable {
     /// In elements.
     public let offset: Int
     package let dtype: DType
+    /// Its elements of the vector, row-major.
     public var range: Range<Int> { offset..<(offset + shape.count) }
   }
 
+  /// In the order of the visit, without gaps between them.
   public let entries: [Entry]
   /// Elements of the vector.
   public let count: Int
 
+  /// Traps where two parameters have the same name.
   public init(_ module: some Module) {
     var copy = module
     var visitor = ParameterVisitor(recordsNames: true)

@@ -1,5 +1,6 @@
 /// The largest element of each window: [n, h, w, c] -> [n, oh, ow, c]. No padding.
 public struct MaxPool2D<Scalar: FloatingScalar>: Layer {
+  /// Side of the square window, and the distance from one to the next; positive.
   public var size: Int, stride: Int
 
   /// - Parameter stride: the window's size unless given.
@@ -17,6 +18,7 @@ public struct MaxPool2D<Scalar: FloatingScalar>: Layer {
 
 /// The mean of each window: [n, h, w, c] -> [n, oh, ow, c]. No padding.
 public struct AveragePool2D<Scalar: FloatingScalar>: Layer {
+  /// Side of the square window, and the distance from one to the next; positive.
   public var size: Int, stride: Int
 
   /// - Parameter stride: the window's size unless given.

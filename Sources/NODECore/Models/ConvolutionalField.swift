@@ -3,11 +3,14 @@
 /// convolutions.
 public struct ConvolutionalField<Scalar: FloatingScalar>: VectorField {
   public var norm1: GroupNorm<Scalar>
+  /// 3 x 3 with a border of zeros: extents stay.
   public var conv1: ConcatConv2D<Scalar>
   public var norm2: GroupNorm<Scalar>
+  /// 3 x 3 with a border of zeros: extents stay.
   public var conv2: ConcatConv2D<Scalar>
   public var norm3: GroupNorm<Scalar>
 
+  /// - Parameter channels: of the state, positive. Norms have as many groups as divide it, up to 32.
   public init(channels: Int = 64, key: RandomKey = RandomKey(seed: 0)) {
     let keys = key.split(2)
     norm1 = GroupNorm(channels: channels)

@@ -1,6 +1,7 @@
 /// The MNIST networks of Chen et al. 2018, table 1: a downsampling stem, a middle that is discrete or
 /// continuous in depth, and a head. They differ in the middle only. [n, 28, 28, 1] -> logits [n, 10].
 public struct ImageClassifier<Scalar: FloatingScalar>: Module {
+  /// [n, 28, 28, 1] -> [n, 6, 6, channels].
   public var stem: DownsamplingStem<Scalar>
   /// Residual blocks, one after the other; empty where the middle is continuous or absent.
   public var blocks: [ResidualBlock<Scalar>]
@@ -8,7 +9,9 @@ public struct ImageClassifier<Scalar: FloatingScalar>: Module {
   public var ode: NeuralODE<ConvolutionalField<Scalar>>?
   /// Zero channels that the state of `ode` has besides the stem's (Dupont et al. 2019).
   public var augmentedChannels: Int
+  /// Behind the middle, of all of its channels, the augmented ones among them.
   public var norm: GroupNorm<Scalar>
+  /// [n, width] -> logits [n, classes], behind relu and the mean over the image.
   public var output: Linear<Scalar>
 
   private init(

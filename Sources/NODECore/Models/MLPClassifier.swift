@@ -1,8 +1,13 @@
 /// A network with one hidden layer on flattened images, 784-300-10 by default (LeCun et al. 1998): [n, ...]
 /// -> [n, 10].
 public struct MLPClassifier<Scalar: FloatingScalar>: Layer {
+  /// [n, inputs] -> logits [n, classes].
   public var net: MLP<Scalar>
 
+  /// - Parameters:
+  ///   - inputs: numbers of one image, positive.
+  ///   - hidden: width, positive.
+  ///   - classes: positive.
   public init(
     inputs: Int = 784, hidden: Int = 300, classes: Int = 10, activation: Activation = .relu,
     key: RandomKey = RandomKey(seed: 0)

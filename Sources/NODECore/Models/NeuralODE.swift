@@ -9,13 +9,22 @@ public protocol VectorField<Scalar>: Module {
 
 /// How a model integrates: what `odeint` is told besides the field, the state and the times.
 public struct SolveOptions: Sendable, Hashable {
+  /// With an error estimate where the controller is adaptive.
   public var method: Method
   /// nil: the controller's.
   public var rtol: Double?, atol: Double?
+  /// With `.perLane` every row of the state has steps of its own.
   public var controller: Controller
+  /// Of gradients that go through the solve.
   public var sensitivity: SensitivityMethod
+  /// Accepted and rejected; nil: the controller's.
   public var maxSteps: Int?
 
+  /// Settings are looked at by the solve.
+  /// - Parameters:
+  ///   - rtol: finite and not negative; nil: the controller's, 1e-6 by default.
+  ///   - atol: likewise; not 0 where `rtol` is.
+  ///   - maxSteps: positive; nil: the controller's, 100,000 by default.
   public init(
     method: Method = .dopri5, rtol: Double? = nil, atol: Double? = nil, controller: Controller = .automatic,
     sensitivity: SensitivityMethod = .exact, maxSteps: Int? = nil
@@ -34,10 +43,16 @@ public struct SolveOptions: Sendable, Hashable {
 public struct NeuralODE<Field: VectorField>: Module {
   public typealias Scalar = Field.Scalar
 
+  /// Of the state; depth is its time.
   public var field: Field
+  /// Where the input holds, and where the output is read: finite and different. Depth may run backward.
   public var t0: Double, t1: Double
   public var options: SolveOptions
 
+  /// - Parameters:
+  ///   - field: its result has the state's shape.
+  ///   - t0: finite.
+  ///   - t1: finite, not `t0`; looked at by the solve.
   public init(_ field: Field, t0: Double = 0, t1: Double = 1, options: SolveOptions = SolveOptions()) {
     self.field = field
     self.t0 = t0

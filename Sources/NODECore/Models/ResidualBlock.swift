@@ -2,10 +2,13 @@
 /// -> the same.
 public struct ResidualBlock<Scalar: FloatingScalar>: Layer {
   public var norm1: GroupNorm<Scalar>
+  /// 3 x 3 with a border of zeros: extents stay. No bias.
   public var conv1: Conv2D<Scalar>
   public var norm2: GroupNorm<Scalar>
+  /// 3 x 3 with a border of zeros: extents stay. No bias.
   public var conv2: Conv2D<Scalar>
 
+  /// - Parameter channels: of input and output, positive. Norms have as many groups as divide it, up to 32.
   public init(channels: Int = 64, key: RandomKey = RandomKey(seed: 0)) {
     let keys = key.split(2)
     norm1 = GroupNorm(channels: channels)

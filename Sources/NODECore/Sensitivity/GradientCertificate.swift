@@ -1,5 +1,6 @@
 /// What `Solution.certifyGradient` found, for every input of the solve that can have a gradient.
 public struct GradientCertificate: Sendable, CustomStringConvertible {
+  /// What was found for one input.
   public struct Input: Sendable, Hashable {
     /// "y0", "times", or "capture 0", ... in the order in which the field reaches them.
     public let name: String
@@ -12,12 +13,20 @@ public struct GradientCertificate: Sendable, CustomStringConvertible {
     public let differenceDefect: Double?
   }
 
+  /// y0, the times, and the captures; those of integers are left out.
   public let inputs: [Input]
 
   /// The inputs that got no gradient.
   public var untouched: [Input] { inputs.filter { !$0.receivesGradient } }
-  public var worstDuality: Double { inputs.map(\.dualityDefect).max() ?? 0 }
-  public var worstDifference: Double { inputs.compactMap(\.differenceDefect).max() ?? 0 }
+  /// Of all inputs.
+  public var worstDuality: Double { worst(inputs.map(\.dualityDefect)) }
+  /// Of all inputs but the times.
+  public var worstDifference: Double { worst(inputs.compactMap(\.differenceDefect)) }
+
+  /// NaN, which `max` may pass over, is the worst.
+  private func worst(_ defects: [Double]) -> Double {
+    defects.first(where: \.isNaN) ?? defects.max() ?? 0
+  }
 
   public var description: String {
     inputs.map { input in

@@ -8,7 +8,7 @@ public struct Controller: Sendable, Hashable {
     /// e^(-0.7/k) e'^(0.4/k): fewer rejections where stability limits the step
     /// (Gustafsson, ACM Trans. Math. Softw. 17 (1991) 533, section 4; Hairer, Wanner II, IV.2).
     case proportionalIntegral
-    /// e^(-(i + p)/k) e'^(p/k), both finite, i above 0: it is what brings the error to the tolerance.
+    /// e^(-(i + p)/k) e'^(p/k), both finite, i and i + p above 0: i is what brings the error to the tolerance.
     case gains(i: Double, p: Double)
 
     var gains: (i: Double, p: Double) {
@@ -93,8 +93,8 @@ public struct Controller: Sendable, Hashable {
     demand(
       maximumStep.map { $0 > minimumStep } ?? true, "maximumStep must be above minimumStep", maximumStep ?? 0)
     demand(
-      law.gains.i.isFinite && law.gains.p.isFinite && law.gains.i > 0,
-      "the gains of the law must be finite, i above 0", law)
+      law.gains.i.isFinite && law.gains.p.isFinite && law.gains.i > 0 && law.gains.i + law.gains.p > 0,
+      "the gains of the law must be finite, i and i + p above 0", law)
     requireSteps(maxSteps, "Controller.adaptive")
     var parameters = ControllerParameters()
     parameters.rtol = rtol

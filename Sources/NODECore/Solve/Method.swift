@@ -2,13 +2,16 @@
 public struct Method: Sendable, Hashable, CustomStringConvertible {
   /// As the literature writes it, in lower case.
   public let name: String
+  /// The coefficients; a table that could be made has the order that it says.
   public let tableau: Tableau
 
+  /// A method of your own, named as its table is.
   public init(_ tableau: Tableau) {
     name = tableau.name
     self.tableau = tableau
   }
 
+  /// Of the solution that is propagated, 1 to `Tableau.mostOrder`.
   public var order: Int { tableau.order }
   /// Whether steps can adapt: there is an embedded solution.
   public var isAdaptive: Bool { tableau.embeddedOrder > 0 }

@@ -29,6 +29,7 @@ public struct SensitivityMethod: Sendable, Hashable {
     SensitivityMethod(
       kind: .exact(memory, residuals: residuals ?? (memory == .automatic ? .automatic : .bytes(0))))
   }
+  /// With memory that is chosen automatically, for states and residuals.
   public static let exact = SensitivityMethod.exact()
 
   /// The continuous adjoint, integrated backward together with the state in constant memory (Chen et al. 2018, alg. 1),

@@ -7,6 +7,7 @@ public struct Solution<Scalar: FloatingScalar>: Sendable {
   public let times: Tensor<Double>
   /// [times, y0.shape...]; the first is y0.
   public let states: Tensor<Scalar>
+  /// As given.
   public let method: Method
   /// How a gradient of this solve is computed, with the memory it may take.
   public let sensitivity: SensitivityPlan
@@ -49,6 +50,7 @@ public enum SensitivityPlan: Sendable, Hashable, CustomStringConvertible {
   /// Up to so many states; steps between them are integrated again. `residualBytes`: the budget for the stages of steps that
   /// need not be evaluated again.
   case exact(states: Int, bytes: Int, residualBytes: Int)
+  /// No states: memory does not grow with the steps.
   case backsolve
 
   init(_ sensitivity: SolveInstruction.Sensitivity, state: TensorType) {

@@ -1,12 +1,15 @@
 /// What a solve, or one lane of a solve with steps per lane, cost and where it ended. Evaluations are counted once for all
 /// lanes that share their steps.
 public struct SolveStatistics: Sendable, Hashable, CustomStringConvertible {
+  /// In the sums over lanes with steps of their own, that of the first lane that failed.
   public let status: SolveStatus
   /// Calls of the field, the initial step's included.
   public let evaluations: Int
+  /// Steps taken.
   public let accepted: Int
+  /// Steps tried in vain: their error was above the tolerated one, or something was not finite.
   public let rejected: Int
-  /// The last step taken, signed.
+  /// The last step that was tried, signed.
   public let lastStep: Double
   /// States kept for the gradient; 0 where none was asked for.
   public let checkpoints: Int

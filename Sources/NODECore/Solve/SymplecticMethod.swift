@@ -4,6 +4,7 @@
 ///
 /// Given are the stages. *Derived* are the order and whether steps are symmetric, so no table can claim what it is not.
 public struct SymplecticMethod: Sendable, Hashable, CustomStringConvertible {
+  /// One shear: h is the step, a and b are coefficients.
   public enum Stage: Sendable, Hashable {
     /// q += a h v(p).
     case drift(Double)
@@ -11,6 +12,7 @@ public struct SymplecticMethod: Sendable, Hashable, CustomStringConvertible {
     case kick(Double)
   }
 
+  /// As messages have it.
   public let name: String
   /// Drifts and kicks in turn.
   public let stages: [Stage]
@@ -81,10 +83,12 @@ public struct SymplecticMethod: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension SymplecticMethod.Stage {
+  /// Whether it moves p; a drift moves q.
   public var isKick: Bool {
     if case .kick = self { true } else { false }
   }
 
+  /// a or b: the stage's share of the step. Negative ones go back.
   public var coefficient: Double {
     switch self {
     case .drift(let a): a

@@ -1,5 +1,6 @@
 // Activation functions. The first four are primitives (the compiler fuses them into matrix products); the rest compose.
 
+/// The hyperbolic tangent, between -1 and 1.
 public func tanh<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.tanh, x) }
 /// 1 / (1 + exp(-x)).
 public func sigmoid<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.sigmoid, x) }

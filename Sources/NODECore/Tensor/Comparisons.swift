@@ -8,10 +8,15 @@ infix operator .<= : ComparisonPrecedence
 infix operator .== : ComparisonPrecedence
 
 extension Tensor where Scalar: FloatingScalar {
+  /// A mask of ones and zeros; 0 where either is NaN. Shapes broadcast.
   public static func .> (a: Tensor, b: Tensor) -> Tensor { apply(.greater, a, b) }
+  /// A mask of ones and zeros; 0 where either is NaN. Shapes broadcast.
   public static func .>= (a: Tensor, b: Tensor) -> Tensor { apply(.greaterOrEqual, a, b) }
+  /// A mask of ones and zeros; 0 where either is NaN. Shapes broadcast.
   public static func .< (a: Tensor, b: Tensor) -> Tensor { apply(.greater, b, a) }
+  /// A mask of ones and zeros; 0 where either is NaN. Shapes broadcast.
   public static func .<= (a: Tensor, b: Tensor) -> Tensor { apply(.greaterOrEqual, b, a) }
+  /// A mask of ones and zeros; 0 where either is NaN. Shapes broadcast.
   public static func .== (a: Tensor, b: Tensor) -> Tensor { apply(.equal, a, b) }
 }
 

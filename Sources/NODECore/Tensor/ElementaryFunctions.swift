@@ -1,5 +1,6 @@
 // Elementwise functions: one free function each, one primitive each. Shapes broadcast where there are several operands.
 
+/// |x|. The derivative at 0 is 0.
 public func abs<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.abs, x) }
 /// -1, 0 or 1. Derivative zero.
 public func sign<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.sign, x) }
@@ -7,11 +8,15 @@ public func sign<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.sign, 
 public func step<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.step, x) }
 /// The largest integer not above x. Derivative zero.
 public func floor<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.floor, x) }
+/// 1 / x.
 public func reciprocal<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.reciprocal, x) }
+/// x^2.
 public func square<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.square, x) }
+/// The square root, NaN where x < 0. The derivative at 0 is infinite.
 public func sqrt<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.sqrt, x) }
 /// 1 / sqrt(x).
 public func rsqrt<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.rsqrt, x) }
+/// e to the power x.
 public func exp<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.exp, x) }
 /// exp(x) - 1 without cancellation.
 public func expm1<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.expm1, x) }
@@ -19,7 +24,9 @@ public func expm1<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.expm1
 public func log<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.log, x) }
 /// log(1 + x) without cancellation.
 public func log1p<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.log1p, x) }
+/// Of x in radians.
 public func sin<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.sin, x) }
+/// Of x in radians.
 public func cos<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.cos, x) }
 /// The arctangent, between -pi/2 and pi/2.
 public func atan<S: FloatingScalar>(_ x: Tensor<S>) -> Tensor<S> { apply(.atan, x) }

@@ -20,6 +20,7 @@ public struct AxisIndex: Sendable, Hashable {
 
 /// Types that may stand in a tensor's subscript: `Int`, ranges of `Int`, and `.all`, `.newAxis`, `.ellipsis`, `.every`.
 public protocol AxisIndexing {
+  /// The index in the one form that subscripts read.
   var axisIndex: AxisIndex { get }
 }
 

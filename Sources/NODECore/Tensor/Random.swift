@@ -8,6 +8,7 @@ public struct RandomKey: Sendable {
   /// int32 [2].
   public let words: Tensor<Int32>
 
+  /// The low 32 bits are the first of the key's words, the high ones the second.
   public init(seed: UInt64) {
     self.init(SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)))
   }

@@ -1,5 +1,6 @@
 /// The extents of a tensor, outermost first. Row-major; `[]` is a scalar.
 public struct Shape: Sendable, Hashable, ExpressibleByArrayLiteral, CustomStringConvertible {
+  /// At most `maximumRank` of them, none negative.
   public let dimensions: [Int]
 
   /// Up to 8 extents, none negative, whose product is below 2^60: as many elements as can be counted in bytes.
@@ -41,12 +42,17 @@ public struct Shape: Sendable, Hashable, ExpressibleByArrayLiteral, CustomString
     return true
   }
 
+  /// With the limits of `init(_:)`.
   public init(arrayLiteral elements: Int...) { self.init(elements) }
 
+  /// Axes that a tensor has at most.
   public static let maximumRank = 8
 
+  /// Axes; 0 for a scalar.
   public var rank: Int { dimensions.count }
+  /// Elements: the product of the extents, 1 for a scalar.
   public var count: Int { dimensions.reduce(1, *) }
+  /// The extent of an axis, counted from the front: `normalized(axis:_:)` takes negative ones.
   public subscript(axis: Int) -> Int { dimensions[axis] }
 
   /// Row-major strides in elements.

@@ -37,7 +37,9 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
     self.init(Graph.splat(scalar.asDouble, TensorType(Scalar.dtype, shape)))
   }
 
+  /// Kept as one number until elements are needed.
   public static func zeros(_ shape: Shape) -> Tensor { Tensor(repeating: Scalar(0.0), shape: shape) }
+  /// Kept as one number until elements are needed.
   public static func ones(_ shape: Shape) -> Tensor { Tensor(repeating: Scalar(1.0), shape: shape) }
 
   /// [count]: 0, 1, ..., count - 1. At most 2^40 bytes.
@@ -52,7 +54,9 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
     return Tensor(.identityMatrix(n, Scalar.dtype))
   }
 
+  /// Known without any numbers, that of a symbol too.
   public var shape: Shape { value.shape }
+  /// Axes: 0 for a scalar, at most `Shape.maximumRank`.
   public var rank: Int { value.shape.rank }
   /// The number of elements.
   public var count: Int { value.shape.count }
@@ -65,10 +69,12 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
 }
 
 extension Tensor: ExpressibleByFloatLiteral where Scalar: FloatingScalar {
+  /// A tensor of rank 0, rounded to the element type.
   public init(floatLiteral value: Double) { self.init(Scalar(value)) }
 }
 
 extension Tensor: ExpressibleByIntegerLiteral {
+  /// A tensor of rank 0. Traps where a `Tensor<Int32>` is made of a number outside of Int32.
   public init(integerLiteral value: Int) {
     require(
       Scalar.dtype != .int32 || Int32(exactly: value) != nil,

@@ -1,8 +1,10 @@
 /// A type that tensors can hold.
 public protocol TensorScalar: BitwiseCopyable, Sendable, Hashable, Comparable {
+  /// The type as the untyped graph sees it.
   static var dtype: DType { get }
   /// Conversion from Double; integers round toward zero.
   init(_ value: Double)
+  /// The same number: Double has all of them.
   var asDouble: Double { get }
 }
 

@@ -4,6 +4,7 @@
 /// After the first step the average is the parameters; from then on average += (1 - decay) (parameters - average), as in
 /// PyTorch's `AveragedModel` with `get_ema_multi_avg_fn`.
 public struct AveragingOptimizer<Base: Optimizer>: Optimizer {
+  /// Makes the steps; the average has no part in them.
   public var base: Base
   /// In [0, 1).
   public var decay: Double

@@ -1,5 +1,6 @@
 /// Why a sound checkpoint cannot be used: it is of another model or another optimizer.
 public enum CheckpointError: Error, CustomStringConvertible {
+  /// The first difference, in words.
   case mismatch(String)
 
   public var description: String {

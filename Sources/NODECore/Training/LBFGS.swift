@@ -16,6 +16,7 @@ public struct LBFGS: Sendable, Hashable {
   /// Ends when an iteration lowers the function by at most this share of the larger of 1 and its value; 0: never. Not
   /// negative.
   public var changeTolerance: Double
+  /// Finds the length of every step.
   public var lineSearch: StrongWolfe
 
   /// - Parameters:
@@ -58,12 +59,14 @@ public struct LBFGS: Sendable, Hashable {
 
   /// Where a minimisation ended.
   public struct Minimum<Point: Sendable>: Sendable {
+    /// The start where no step was taken.
     public var point: Point
     public var status: Status
     /// The function at `point`.
     public var value: Double
     /// The largest component of the gradient there, in magnitude.
     public var gradientNorm: Double
+    /// Steps that were taken: one less than `history` has values.
     public var iterations: Int
     /// Of the function and its gradient.
     public var evaluations: Int

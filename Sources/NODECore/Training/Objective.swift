@@ -1,6 +1,8 @@
 /// What one step is about: the loss that is minimised, and scalars worth watching.
 public struct Objective<Scalar: FloatingScalar> {
+  /// Scalar.
   public var loss: Tensor<Scalar>
+  /// Scalars; they receive no gradient.
   public var metrics: [(name: String, value: Tensor<Scalar>)]
   /// The model's parameters as the objective leaves them; nil: as they were.
   package var successors: [Value]?
@@ -31,14 +33,17 @@ public struct Objective<Scalar: FloatingScalar> {
 
 /// What one step, or one evaluation, computed.
 public struct StepReport: Sendable {
+  /// Of a step: before the update.
   public var loss: Double
   /// Euclidean norm of the gradient before clipping; nil for evaluations. Without clipping it is infinite where the sum of
   /// the squares overflows.
   public var gradientNorm: Double?
+  /// In the order of the objective; likewise before the update.
   public var metrics: [(name: String, value: Double)]
   /// Every solve in the step: whether it is the gradient of one, and what it cost.
   public var solves: [(isGradient: Bool, statistics: SolveStatistics)]
 
+  /// The first metric of this name; nil where there is none.
   public subscript(metric: String) -> Double? { metrics.first { $0.name == metric }?.value }
   /// Evaluations of vector fields in forward solves.
   public var forwardEvaluations: Int { evaluations(false) }

@@ -3,6 +3,7 @@
 public protocol Optimizer: Sendable {
   /// "adam"; checkpoints name it.
   var name: String { get }
+  /// Asked on the host before every step, with the number of steps done.
   var learningRate: Schedule { get }
   /// Names of the vectors it keeps, each as long as the parameters; all start at zero.
   var stateNames: [String] { get }

@@ -8,6 +8,7 @@ public struct RMSprop: Optimizer {
   public var epsilon: Double
   /// Added to the gradient: weightDecay * parameters. Not negative.
   public var weightDecay: Double
+  /// Costs one more vector of state.
   public var centered: Bool
 
   /// Defaults are PyTorch's.

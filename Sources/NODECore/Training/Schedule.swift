@@ -20,6 +20,7 @@ public struct Schedule: Sendable, Hashable, Codable {
   private let shape: Shape
   private var warmUpSteps = 0
 
+  /// The same rate, finite and not negative, at every step.
   public static func constant(_ rate: Double) -> Schedule {
     requireSetting("Schedule", "the rate", rate, .notNegative)
     return Schedule(peak: rate, shape: .constant)
@@ -159,9 +160,11 @@ public struct Schedule: Sendable, Hashable, Codable {
 }
 
 extension Schedule: ExpressibleByFloatLiteral {
+  /// A constant rate.
   public init(floatLiteral value: Double) { self = .constant(value) }
 }
 
 extension Schedule: ExpressibleByIntegerLiteral {
+  /// A constant rate.
   public init(integerLiteral value: Int) { self = .constant(Double(value)) }
 }

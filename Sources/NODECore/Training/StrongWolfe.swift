@@ -32,6 +32,7 @@ public struct StrongWolfe: Sendable, Hashable {
 
   /// phi and its derivative at one step.
   public struct Sample: Sendable, Hashable {
+    /// a, phi(a) and phi'(a).
     public var step: Double, value: Double, slope: Double
     public init(step: Double, value: Double, slope: Double) {
       self.step = step
@@ -44,6 +45,7 @@ public struct StrongWolfe: Sendable, Hashable {
   /// Where a search ended.
   public struct Result: Sendable, Hashable {
     public var sample: Sample
+    /// Of phi.
     public var evaluations: Int
     /// Whether both conditions hold; if not, `sample` is the best step that was seen, perhaps 0.
     public var isSatisfied: Bool

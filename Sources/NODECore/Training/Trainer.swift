@@ -14,6 +14,7 @@
 /// Only tensors that the batch shows in `visitParameters` are inputs of the program; other properties of a
 /// batch are compiled in as they are when a shape is seen first.
 public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
+  /// Of the model, a batch, and a key that is another one in every step.
   public typealias ObjectiveFunction = (Model, Batch, RandomKey) throws -> Objective<Scalar>
 
   public let optimizer: any Optimizer
@@ -107,7 +108,7 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
     }
   }
 
-  /// What the last step computed.
+  /// What the last step computed, or the last run of a profile.
   public var report: StepReport? { lastStep?.report }
 
   /// Loss and metrics of a batch without a step; `key` as in child number `stepCount`.

@@ -73,6 +73,23 @@ private struct ScalingField: VectorField {
     #expect(try largest(plain) > 1e-2)
   }
 
+  /// For one key the value is that of samples with their densities, whatever the flow draws: end times, probes.
+  @Test func theValueIsThatOfTheSameSamples() throws {
+    let field = ConcatSquashField<Double>(2, hidden: [8], key: RandomKey(seed: 1))
+    let flow = ContinuousFlow(
+      field, dimensions: 2, divergence: .hutchinson(probes: 1), endTimeJitter: 0.5,
+      options: SolveOptions(rtol: 1e-9, atol: 1e-9))
+    let density = FlowDensity(flow, base: NormalDistribution<Double>(dimensions: 2))
+    let target = NormalDistribution<Double>(dimensions: 2, mean: 0.5)
+    for seed in 0..<3 {
+      let key = RandomKey(seed: UInt64(seed))
+      let value = try density.pathwiseDivergence(to: target.logDensity, samples: 50, key: key)
+      let (x, logDensity) = try density.sampleWithLogDensity(50, key: key)
+      let expected = (logDensity - target.logDensity(x)).mean()
+      #expect(abs(try (value - expected).evaluated().scalar) < 1e-6)
+    }
+  }
+
   /// Samples without densities are those with them; a chain and a pair hand the question on.
   @Test func samplesDoNotDependOnTheDensity() throws {
     let flow = density.flow, base = NormalDistribution<Double>(dimensions: 2)

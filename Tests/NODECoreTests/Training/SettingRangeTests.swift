@@ -149,6 +149,7 @@ private let layers: [Misuse] = [
     draw(.truncatedNormal(in: -41 ... -40))
   },
   Misuse("Controller.adaptive", "gains", "i: 0.0") { _ = Controller.adaptive(law: .gains(i: 0, p: 0.4)) },
+  Misuse("Controller.adaptive", "gains", "p: -1.0") { _ = Controller.adaptive(law: .gains(i: 1, p: -1)) },
   Misuse("Controller.adaptive", "gains", "nan") { _ = Controller.adaptive(law: .gains(i: 0.3, p: .nan)) },
 ]
 

@@ -51,8 +51,14 @@ public struct AugmentedODE<Field: VectorField>: Module {
 
   /// Of d + p components.
   public var ode: NeuralODE<Field>
+  /// [..., d] -> [..., d + p].
   public var augmentation: StateAugmentation<Scalar>
 
+  /// - Parameters:
+  ///   - field: of d + p components.
+  ///   - augmentation: makes p components of an input, or zeros.
+  ///   - t0: where the input holds.
+  ///   - t1: where the output is read, not `t0`.
   public init(
     _ field: Field, augmentation: StateAugmentation<Scalar>, t0: Double = 0, t1: Double = 1,
     options: SolveOptions = SolveOptions()

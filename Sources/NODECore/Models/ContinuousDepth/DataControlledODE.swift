@@ -7,6 +7,7 @@
 public struct DataControlledField<Scalar: FloatingScalar>: ConditionalField, RowTimedField {
   /// [h, x] -> first hidden width.
   public var first: Linear<Scalar>
+  /// First hidden width -> slope. Its activation follows `first`, too.
   public var rest: MLP<Scalar>
   public let contextSize: Int
   public var context: Tensor<Scalar>?

@@ -4,6 +4,7 @@ import Foundation
 /// section 3: the Galerkin approach). A value: a family, a number of functions, and the interval on which
 /// they are what they are.
 public struct DepthBasis: Sendable, Hashable, CustomStringConvertible {
+  /// Functions of s, the depth mapped from the interval to [0, 1].
   public enum Family: String, Sendable, Hashable, CaseIterable {
     /// 1, then cos(k pi s) and sin(k pi s), k = 1, 2, ...; s runs from 0 to 1. The period is twice the
     /// interval, so that both ends of it are free of each other. An odd number of functions.
@@ -23,6 +24,7 @@ public struct DepthBasis: Sendable, Hashable, CustomStringConvertible {
   public let family: Family
   /// Functions.
   public let count: Int
+  /// Of the depth; of positive length.
   public let interval: ClosedRange<Double>
 
   /// - Parameters:

@@ -5,6 +5,7 @@
 /// The weights of a depth are made before the product with the rows: K inputs outputs multiply-adds once for
 /// all rows. Summing products with every W_k would cost K times the product.
 public struct GalerkinLinear<Scalar: FloatingScalar>: Module {
+  /// psi_k, K = `basis.count` functions.
   public let basis: DepthBasis
   /// [basis.count, inputs, outputs].
   public var weight: Tensor<Scalar>
@@ -49,7 +50,9 @@ public struct GalerkinLinear<Scalar: FloatingScalar>: Module {
 /// A network of the state whose weights are functions of the depth. With one constant function it is the
 /// network that does not depend on it.
 public struct GalerkinField<Scalar: FloatingScalar>: VectorField {
+  /// State -> hidden widths -> slope, all in one basis.
   public var layers: [GalerkinLinear<Scalar>]
+  /// Between the layers.
   public var activation: Activation
 
   /// - Parameters:

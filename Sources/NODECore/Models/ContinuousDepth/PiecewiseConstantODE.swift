@@ -7,12 +7,17 @@
 public struct PiecewiseConstantODE<Field: VectorField>: Module {
   public typealias Scalar = Field.Scalar
 
+  /// One for each interval, in the order of the boundaries; at least one.
   public var fields: [Field]
   /// Ends of the intervals, one more than fields, strictly increasing or strictly decreasing; the input holds
   /// at the first.
   public var boundaries: [Double]
+  /// Of the solve of every interval.
   public var options: SolveOptions
 
+  /// - Parameters:
+  ///   - fields: at least one.
+  ///   - boundaries: one more than fields, strictly increasing or strictly decreasing.
   public init(_ fields: [Field], boundaries: [Double], options: SolveOptions = SolveOptions()) {
     self.fields = fields
     self.boundaries = boundaries

@@ -17,6 +17,7 @@ public protocol AccelerationField<Scalar>: Module {
 public struct SecondOrderField<Acceleration: AccelerationField>: VectorField {
   public typealias Scalar = Acceleration.Scalar
 
+  /// a; its result has the velocity's shape.
   public var acceleration: Acceleration
 
   public init(_ acceleration: Acceleration) { self.acceleration = acceleration }
@@ -65,6 +66,9 @@ public struct AccelerationNetwork<Scalar: FloatingScalar>: AccelerationField {
   /// Whether the time is the network's first input.
   public var seesTime: Bool
 
+  /// - Parameters:
+  ///   - net: of [x, v], or of [t, x, v] where it sees the time.
+  ///   - seesTime: the time is then a column in front of the others, one number for all rows.
   public init(_ net: any Layer<Scalar>, seesTime: Bool = false) {
     self.net = net
     self.seesTime = seesTime

@@ -10,10 +10,15 @@
 public struct SecondOrderODE<Acceleration: AccelerationField>: Module {
   public typealias Scalar = Acceleration.Scalar
 
+  /// Of states [x, v], [..., 2 d].
   public var ode: NeuralODE<SecondOrderField<Acceleration>>
   /// Input -> velocity at t0, of the input's shape; nil: velocities start at zero unless they are given.
   public var velocity: (any Layer<Scalar>)?
 
+  /// - Parameters:
+  ///   - velocity: input -> velocity at t0; nil: zero unless given.
+  ///   - t0: where the input holds.
+  ///   - t1: where positions are read, not `t0`.
   public init(
     _ acceleration: Acceleration, velocity: (any Layer<Scalar>)? = nil, t0: Double = 0, t1: Double = 1,
     options: SolveOptions = SolveOptions()

@@ -21,11 +21,14 @@ public enum FlowPenalty: Sendable, Hashable, CaseIterable {
 public struct ContinuousFlow<Field: VectorField>: InvertibleFlow {
   public typealias Scalar = Field.Scalar
 
+  /// Its rows do not mix.
   public var field: Field
   public let dimensions: Int
   /// How the divergence is found; in training a few probes may do, densities that are reported deserve `.exact`.
   public var divergence: DivergenceMethod
+  /// Integrated beside the log-determinant; `Transported.penalties` has them in this order.
   public var penalties: [FlowPenalty]
+  /// Of the solves in both directions.
   public var options: SolveOptions
   /// Half the width of the uniform distribution that is added to the end time (STEER, Ghosh et al. 2020), below the end time
   /// itself; 0 for densities that are reported.

@@ -16,8 +16,13 @@ public protocol Distribution<Scalar>: Sendable {
 /// Independent normal components of one mean and one standard deviation.
 public struct NormalDistribution<Scalar: FloatingScalar>: Distribution {
   public let dimensions: Int
+  /// Of every component.
   public let mean: Double, standardDeviation: Double
 
+  /// - Parameters:
+  ///   - dimensions: positive.
+  ///   - mean: finite.
+  ///   - standardDeviation: finite and positive.
   public init(dimensions: Int, mean: Double = 0, standardDeviation: Double = 1) {
     require(dimensions > 0, "NormalDistribution: dimensions must be positive, got \(dimensions)")
     require(mean.isFinite, "NormalDistribution: the mean must be finite, got \(mean)")
@@ -48,6 +53,7 @@ public struct NormalDistribution<Scalar: FloatingScalar>: Distribution {
 public struct GaussianMixture<Scalar: FloatingScalar>: Distribution {
   /// [modes][dimensions]
   public let means: [[Double]]
+  /// Of every component of every mode.
   public let standardDeviation: Double
   /// Sum 1.
   public let weights: [Double]
@@ -113,9 +119,13 @@ public struct GaussianMixture<Scalar: FloatingScalar>: Distribution {
 
 /// The uniform distribution on a box.
 public struct UniformBox<Scalar: FloatingScalar>: Distribution {
+  /// One number for each component; lower < upper.
   public let lower: [Double], upper: [Double]
   public var dimensions: Int { lower.count }
 
+  /// - Parameters:
+  ///   - lower: finite, at least one.
+  ///   - upper: finite, as many, each above its lower bound.
   public init(lower: [Double], upper: [Double]) {
     require(
       !lower.isEmpty && lower.count == upper.count

@@ -5,6 +5,7 @@ public struct Estimate: Sendable, Hashable, CustomStringConvertible {
   public var mean: Double
   /// Of the mean: the samples' standard deviation over the root of their number.
   public var standardError: Double
+  /// Of the numbers. The standard error of a single one is infinite.
   public var count: Int
 
   /// The estimate of the numbers' expectation; there is at least one.

@@ -26,6 +26,7 @@ public protocol DensityFlow<Scalar>: Flow {
   func toBase(_ x: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar>
 }
 
+/// A flow that can be computed in both directions.
 public typealias InvertibleFlow = SamplingFlow & DensityFlow
 
 /// Vectors after a flow.
@@ -36,11 +37,18 @@ public struct Transported<Scalar: FloatingScalar>: Sendable {
   public var logDeterminant: Tensor<Scalar>
   /// What the way cost beyond that, [rows] each: see `FlowPenalty`.
   public var penalties: [Tensor<Scalar>] = []
+
+  public init(state: Tensor<Scalar>, logDeterminant: Tensor<Scalar>, penalties: [Tensor<Scalar>] = []) {
+    self.state = state
+    self.logDeterminant = logDeterminant
+    self.penalties = penalties
+  }
 }
 
 /// A flow with its directions exchanged: one that only gives samples becomes one that only gives densities, which is how
 /// `PlanarFlow` is trained by maximum likelihood.
 public struct ReversedFlow<Map: Flow>: Flow {
+  /// Its `fromBase` is `toBase` here, and the other way round.
   public var map: Map
   public var dimensions: Int { map.dimensions }
 
@@ -65,9 +73,11 @@ extension ReversedFlow: SamplingFlow where Map: DensityFlow {
 /// Flows one after the other, the first one next to the base.
 public struct FlowChain<Block: Flow>: Flow {
   public typealias Scalar = Block.Scalar
+  /// The first is next to the base. At least one, all of one number of dimensions.
   public var blocks: [Block]
   public var dimensions: Int { blocks[0].dimensions }
 
+  /// - Parameter blocks: at least one, all of one number of dimensions; the first is next to the base.
   public init(_ blocks: [Block]) {
     require(
       !blocks.isEmpty && blocks.allSatisfy { $0.dimensions == blocks[0].dimensions },
@@ -121,10 +131,15 @@ extension FlowChain: DensityFlow where Block: DensityFlow {
 /// Two flows of different kinds one after the other, `first` next to the base.
 public struct FlowPair<First: Flow, Second: Flow<First.Scalar>>: Flow {
   public typealias Scalar = First.Scalar
+  /// Next to the base.
   public var first: First
+  /// Next to the data.
   public var second: Second
   public var dimensions: Int { first.dimensions }
 
+  /// - Parameters:
+  ///   - first: next to the base.
+  ///   - second: next to the data, of as many dimensions.
   public init(_ first: First, _ second: Second) {
     require(
       first.dimensions == second.dimensions,
@@ -169,8 +184,12 @@ public struct FlowDensity<Map: Flow, Base: Distribution<Map.Scalar>>: Module {
   public typealias Scalar = Map.Scalar
 
   public var flow: Map
+  /// No parameter: only those of the flow are learned.
   public var base: Base
 
+  /// - Parameters:
+  ///   - flow: of the base's dimensions.
+  ///   - base: its numbers are no parameters.
   public init(_ flow: Map, base: Base) {
     require(
       flow.dimensions == base.dimensions,
@@ -206,7 +225,7 @@ extension FlowDensity where Map: SamplingFlow {
     return try flow.stateFromBase(z, key: key)
   }
 
-  private func baseSample(_ count: Int, _ key: RandomKey) -> (z: Tensor<Scalar>, flowKey: RandomKey) {
+  func baseSample(_ count: Int, _ key: RandomKey) -> (z: Tensor<Scalar>, flowKey: RandomKey) {
     require(count > 0, "FlowDensity: the number of samples must be positive, got \(count)")
     let keys = key.split(2)
     return (base.sample(count, key: keys[0]), keys[1])

@@ -17,7 +17,9 @@ public protocol ConditionalField<Scalar>: VectorField {
 /// Layers that are gated and shifted by the time, and by a context where there is one (Grathwohl et al. 2019, FFJORD's
 /// "concatsquash").
 public struct ConcatSquashField<Scalar: FloatingScalar>: ConditionalField, RowTimedField {
+  /// State -> hidden widths -> slope.
   public var layers: [ConcatSquashLinear<Scalar>]
+  /// Between the layers.
   public var activation: Activation
   public let contextSize: Int
   public var context: Tensor<Scalar>?
@@ -89,6 +91,7 @@ extension FlowDensity {
 public struct HypernetworkField<Scalar: FloatingScalar>: VectorField {
   /// [dimensions] + hidden + [dimensions]
   public let sizes: [Int]
+  /// Of the network of the state; that of the time has tanh.
   public var activation: Activation
   /// 1 -> all weights and biases.
   public var net: MLP<Scalar>
@@ -133,7 +136,9 @@ public struct HypernetworkField<Scalar: FloatingScalar>: VectorField {
 
 /// A network of the state with the time as one more input of its first layer.
 public struct TimeConcatField<Scalar: FloatingScalar>: RowTimedField {
+  /// [t, state] -> first hidden width.
   public var first: ConcatLinear<Scalar>
+  /// First hidden width -> slope. Its activation follows `first`, too.
   public var rest: MLP<Scalar>
 
   /// - Parameters:
@@ -161,6 +166,7 @@ public struct TimeConcatField<Scalar: FloatingScalar>: RowTimedField {
 /// A planar continuous flow whose M hidden units are made by a network of the time (Chen et al. 2018, section 4; torchdiffeq's
 /// cnf.py): f(t, y) = sum over units of u tanh(w . y + b) sigmoid(g) / M, with w, u, g and b functions of t.
 public struct PlanarField<Scalar: FloatingScalar>: VectorField {
+  /// Components of the state, and M.
   public let dimensions: Int, units: Int
   /// 1 -> 3 units dimensions + units.
   public var net: MLP<Scalar>

@@ -46,6 +46,12 @@ public struct MatchingBatch<Scalar: FloatingScalar>: Module {
   /// [n, d] each.
   public var data: Tensor<Scalar>, noise: Tensor<Scalar>
 
+  /// The noise's rows are put where the coupling pairs them with the data's.
+  /// - Parameters:
+  ///   - data: [n, d].
+  ///   - noise: [n, d], samples of the base.
+  ///   - key: of the pairs that `.sinkhorn` draws.
+  /// - Throws: `TransportError`; what evaluating the tensors throws.
   public init(data: Tensor<Scalar>, noise: Tensor<Scalar>, coupling: FlowCoupling, key: RandomKey) throws {
     self.data = data
     let pairs = try coupling.pairs(data: data, noise: noise, key: key)

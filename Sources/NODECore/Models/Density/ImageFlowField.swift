@@ -3,7 +3,9 @@
 public struct ImageFlowField<Scalar: FloatingScalar>: RowTimedField {
   /// Of one image: [height, width, channels].
   public let image: [Int]
+  /// Channels -> hidden channels -> channels, 3 x 3 with a border of zeros: extents stay.
   public var layers: [ConcatConv2D<Scalar>]
+  /// Between the layers.
   public var activation: Activation
 
   /// - Parameter hidden: channels of the hidden layers; at least one.

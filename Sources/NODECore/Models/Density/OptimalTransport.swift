@@ -72,6 +72,7 @@ public struct TransportPlan: Sendable {
   public var weights: [Double]
   /// The largest |sum of a row x rows - 1|; columns have their sums to rounding.
   public var rowError: Double
+  /// Scalings of rows and columns that were made; at least one.
   public var iterations: Int
 }
 

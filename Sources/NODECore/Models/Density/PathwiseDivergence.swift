@@ -9,13 +9,14 @@ extension FlowDensity where Map: InvertibleFlow {
   /// the flow's way back, which tells log q at x.
   /// - Parameters:
   ///   - logTarget: [rows, dimensions] -> [rows], not normalised.
-  ///   - key: of the samples and what the flow draws, the same numbers both ways.
+  ///   - count: of the samples that the mean is taken over; positive.
+  ///   - key: of the samples, and of what the flow draws, which is the same on its way there and back.
   public func pathwiseDivergence(
     to logTarget: (Tensor<Scalar>) throws -> Tensor<Scalar>, samples count: Int, key: RandomKey
   ) throws -> Tensor<Scalar> {
-    let keys = key.split(2)
-    let x = try sample(count, key: keys[0])
-    let logDensity = try stoppingGradient().logDensity(x, key: keys[1])
+    let (z, flowKey) = baseSample(count, key)
+    let x = try flow.stateFromBase(z, key: flowKey)
+    let logDensity = try stoppingGradient().logDensity(x, key: flowKey)
     return try (logDensity - logTarget(x)).mean()
   }
 }

@@ -15,8 +15,9 @@ public enum InformationCriterion: String, Sendable, Hashable, CaseIterable {
 
   /// The criterion for a sum of squared residuals; infinite where there are too few observations to tell.
   /// - Parameters:
-  ///   - observations: n, of all components together.
-  ///   - parameters: fitted coefficients; k is one more.
+  ///   - rss: the sum of squared residuals; not negative.
+  ///   - n: observations, of all components together; positive.
+  ///   - parameters: fitted coefficients, not negative; k is one more.
   ///   - candidates: what they were chosen from, at least as many; only the extended criterion looks at it. nil: nothing was chosen.
   public func score(
     residuals rss: Double, observations n: Double, parameters: Int, candidates: Int? = nil

@@ -29,6 +29,7 @@ public struct MultipleShooting<Scalar: FloatingScalar>: Sendable {
   public let targets: Tensor<Scalar>
   /// [groupSize, pieces, 1]: 1 where there is an observation.
   private let weights: Tensor<Scalar>
+  /// Lanes of the solve: (times - 1) / (groupSize - 1), rounded up.
   public var pieces: Int { times.shape[0] }
 
   /// - Parameters:

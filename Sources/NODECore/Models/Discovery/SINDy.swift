@@ -7,11 +7,16 @@
 /// print(found.field)
 /// ```
 public struct SINDy: Sendable, Hashable {
+  /// Of as many variables as states have columns.
   public var library: TermLibrary
+  /// Makes the path of fits of each component.
   public var regression: SparseRegression
   /// Chooses one fit of each component's path.
   public var criterion: InformationCriterion
 
+  /// - Parameters:
+  ///   - library: of as many variables as states have columns.
+  ///   - criterion: the default counts how many terms there are to choose from.
   public init(
     library: TermLibrary, regression: SparseRegression = SparseRegression(),
     criterion: InformationCriterion = .extendedBIC

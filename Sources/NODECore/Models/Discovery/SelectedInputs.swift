@@ -2,9 +2,14 @@
 /// which variables an unknown depends on.
 public struct SelectedInputs<Inner: Layer>: Layer {
   public typealias Scalar = Inner.Scalar
+  /// Indices along the last axis, in the order in which `inner` sees them.
   public let inputs: [Int]
+  /// [..., inputs.count] -> the output.
   public var inner: Inner
 
+  /// - Parameters:
+  ///   - inputs: indices along the last axis; at least one, none negative.
+  ///   - inner: [..., inputs.count] -> the output.
   public init(_ inputs: [Int], _ inner: Inner) {
     require(
       !inputs.isEmpty && inputs.allSatisfy { $0 >= 0 },

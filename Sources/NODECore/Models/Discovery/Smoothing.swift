@@ -9,6 +9,7 @@ import Foundation
 /// times that of wanted times. The error of a state by degree p is of order bandwidth^(p + 1), that of a derivative
 /// bandwidth^p (odd powers cancel on symmetric neighbourhoods where the degree leaves them).
 public struct LocalPolynomial: Sendable, Hashable {
+  /// The weight of an observation, u being its distance in bandwidths.
   public enum Kernel: Sendable, Hashable, CaseIterable {
     /// exp(-u^2 / 2).
     case gaussian
@@ -38,6 +39,9 @@ public struct LocalPolynomial: Sendable, Hashable {
   /// In units of time, positive; nil: chosen by leave-one-out cross-validation.
   public var bandwidth: Double?
 
+  /// - Parameters:
+  ///   - degree: at least 1.
+  ///   - bandwidth: in units of time, finite and positive; nil: chosen by leave-one-out cross-validation.
   public init(degree: Int = 2, kernel: Kernel = .gaussian, bandwidth: Double? = nil) {
     require(degree >= 1, "LocalPolynomial: the degree must be at least 1, got \(degree)")
     require(
@@ -50,7 +54,9 @@ public struct LocalPolynomial: Sendable, Hashable {
 
   /// Estimates at some times.
   public struct Estimate: Sendable {
+    /// Those that were wanted.
     public let times: [Double]
+    /// In units of time: the given one, or the one that was chosen.
     public let bandwidth: Double
     /// [times, components] each.
     public let states: Tensor<Double>, derivatives: Tensor<Double>

@@ -15,6 +15,7 @@ public struct SparseRegression: Sendable, Hashable {
   /// How fits of the path follow from each other.
   public var search: Search
 
+  /// Which sets of columns are fitted.
   public enum Search: Sendable, Hashable, CaseIterable {
     /// Every threshold starts from all terms, as in the paper, and again from what the threshold before it left: among terms that
     /// are nearly dependent the first fit shares out what belongs to one, and a high threshold drops them all at once.
@@ -27,6 +28,9 @@ public struct SparseRegression: Sendable, Hashable {
   /// 10^-3 to 1, ten a decade.
   public static let defaultThresholds = (0...30).map { Foundation.pow(10, -3 + Double($0) / 10) }
 
+  /// - Parameters:
+  ///   - thresholds: in any order, finite and not negative; none only with `.elimination`, which has no use for them.
+  ///   - ridges: at least one, finite and not negative.
   public init(
     thresholds: [Double] = SparseRegression.defaultThresholds, ridges: [Double] = [0],
     search: Search = .thresholds

@@ -26,7 +26,9 @@ public struct Term: Sendable, Hashable {
   /// `function` of `frequency` times one variable.
   public struct Factor: Sendable, Hashable, Comparable {
     public let function: Function
+    /// Its place among the variables, from 0.
     public let variable: Int
+    /// Finite and not 0; that of a cosine is positive.
     public let frequency: Double
 
     public static func < (a: Factor, b: Factor) -> Bool {
@@ -63,10 +65,12 @@ public struct Term: Sendable, Hashable {
     self.factors = factors.sorted()
   }
 
+  /// Of the state, whether they are in the term or not.
   public var variableCount: Int { powers.count }
   /// The sum of the exponents, plus one for every function.
   public var degree: Int { powers.reduce(factors.count, +) }
 
+  /// Of terms of one number of variables.
   public static func * (a: Term, b: Term) -> Term {
     require(
       a.variableCount == b.variableCount,

@@ -4,7 +4,9 @@
 /// let library = TermLibrary.polynomials(of: 2, degree: 5) + .functions([.sin], of: 2)
 /// ```
 public struct TermLibrary: Sendable, Hashable {
+  /// Of every term.
   public let variableCount: Int
+  /// Each once, in the order of the columns that they make of states.
   public let terms: [Term]
 
   /// Terms of as many variables; repeated ones are dropped.

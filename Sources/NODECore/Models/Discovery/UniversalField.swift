@@ -11,12 +11,17 @@
 public struct UniversalField<Unknown: Layer>: VectorField {
   public typealias Scalar = Unknown.Scalar
 
+  /// Of as many components as variables.
   public var known: SymbolicField<Scalar>
   /// [..., variables] -> [..., outputs].
   public var unknown: Unknown
   /// B: a row of as many numbers as there are variables for every output; nil: the identity.
   public let mixing: [[Double]]?
 
+  /// - Parameters:
+  ///   - known: of as many components as variables.
+  ///   - unknown: [..., variables] -> [..., outputs]; without B as many outputs as variables.
+  ///   - mixing: B, [outputs][variables]; nil: the identity.
   public init(known: SymbolicField<Scalar>, unknown: Unknown, mixing: [[Double]]? = nil) {
     let variables = known.variables.count
     require(

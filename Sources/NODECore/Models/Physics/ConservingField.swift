@@ -8,11 +8,15 @@ public struct ConservingField<Base: VectorField, Quantities: Layer>: VectorField
 where Base.Scalar == Quantities.Scalar {
   public typealias Scalar = Base.Scalar
 
+  /// f̂, of states [rows, columns].
   public var base: Base
   /// C: rows [rows, columns] -> [rows] or [rows, k], each row's of that row alone. Where the gradient of a single one is
   /// zero nothing is taken off; where those of several depend on each other the field is not finite.
   public var quantities: Quantities
 
+  /// - Parameters:
+  ///   - base: f̂, of states [rows, columns].
+  ///   - quantities: C, [rows, columns] -> [rows] or [rows, k]; rows do not mix.
   public init(_ base: Base, keeping quantities: Quantities) {
     self.base = base
     self.quantities = quantities

@@ -28,8 +28,10 @@ extension EnergyFunction {
 /// ```
 /// The closure may return [rows] or [rows, 1].
 public struct KnownEnergy<Scalar: FloatingScalar>: EnergyFunction {
+  /// [rows, columns] -> [rows] or [rows, 1].
   public let function: @Sendable (Tensor<Scalar>) -> Tensor<Scalar>
 
+  /// - Parameter function: [rows, columns] -> [rows] or [rows, 1], each row's of that row alone.
   public init(_ function: @escaping @Sendable (_ x: Tensor<Scalar>) -> Tensor<Scalar>) {
     self.function = function
   }
@@ -47,6 +49,7 @@ public struct KnownEnergy<Scalar: FloatingScalar>: EnergyFunction {
 /// With `.orthogonal()` weights it starts as the networks of Greydanus et al. 2019 do; theirs have a second output that their
 /// experiments leave unused.
 public struct NetworkEnergy<Scalar: FloatingScalar>: EnergyFunction {
+  /// [rows, inputs] -> [rows, 1]; its last layer has no bias.
   public var net: MLP<Scalar>
 
   /// - Parameters:

@@ -40,6 +40,7 @@ public struct LinearFriction<Scalar: FloatingScalar>: GeneralisedForce {
 
 /// A force that is a network of the time, the coordinates and the velocities.
 public struct ForceNetwork<Scalar: FloatingScalar>: GeneralisedForce {
+  /// t and [q, q̇], [rows, 2n] -> [rows, n].
   public var field: TimeConcatField<Scalar>
 
   /// - Parameters:

@@ -13,6 +13,7 @@
 public struct HamiltonianField<Energy: EnergyFunction>: VectorField {
   public typealias Scalar = Energy.Scalar
 
+  /// H of rows [q, p], [rows, 2n] -> [rows].
   public var energy: Energy
 
   public init(_ energy: Energy) { self.energy = energy }

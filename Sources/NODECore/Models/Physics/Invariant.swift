@@ -5,6 +5,7 @@
 /// let length = Invariant<Double>("length", equals: 1) { y in sqrt(square(y[.all, 0..<2]).sum(axes: 1)) }
 /// ```
 public struct Invariant<Scalar: FloatingScalar>: Sendable {
+  /// In a report each name stands once.
   public var name: String
   /// What the number should be; nil: what it is at the first time.
   public var target: Double?

@@ -59,7 +59,9 @@ public struct LagrangianNetwork<Scalar: FloatingScalar>: Lagrangian {
 
   /// n (1 + encoding width) -> hidden -> 1.
   public var net: MLP<Scalar>
+  /// n.
   public let coordinates: Int
+  /// Of coordinates; velocities are only divided by the speed.
   public let encoding: CoordinateEncoding
   /// c: ∂²L/∂q̇² is c times one, and what the network adds.
   public let kineticPrior: Double

@@ -10,11 +10,16 @@
 public struct LagrangianField<L: Lagrangian>: VectorField {
   public typealias Scalar = L.Scalar
 
+  /// L.
   public var lagrangian: L
   /// nil: none.
   public var force: (any GeneralisedForce<Scalar>)?
+  /// Of accelerations by ∂²L/∂q̇².
   public var solver: MassMatrixSolver
 
+  /// - Parameters:
+  ///   - force: nil: none.
+  ///   - solver: the default takes definite and indefinite mass matrices.
   public init(_ lagrangian: L, force: (any GeneralisedForce<Scalar>)? = nil, solver: MassMatrixSolver = .lu) {
     self.lagrangian = lagrangian
     self.force = force

@@ -5,6 +5,7 @@ import Foundation
 public struct NoisyPhaseModel<Map: StepMap>: Module {
   public typealias Scalar = Map.Scalar
 
+  /// From phases to a phase: observations and states have 2n numbers.
   public var encoder: RecurrentStateEncoder<Scalar>
   public var map: Map
   /// [1]: the standard deviation of the noise before its softplus.
@@ -55,6 +56,7 @@ public enum PhaseView: String, Sendable, Hashable, CaseIterable {
   /// The columns of what is seen, of n coordinates.
   public func width(coordinates n: Int) -> Int { self == .positions ? n : 2 * n }
 
+  /// [rows, 2n] -> what is seen, [rows, `width(coordinates: n)`].
   public func callAsFunction<S: FloatingScalar>(_ phase: Tensor<S>) -> Tensor<S> {
     guard self != .phase else { return phase }
     let (q, _) = phaseHalves(phase, "PhaseView")
@@ -70,6 +72,9 @@ public struct FrameWindows<Scalar: FloatingScalar>: Module {
   /// [rows]: the first frame of each window.
   public var starts: Tensor<Int32>
 
+  /// - Parameters:
+  ///   - frames: [frames, pixels], between 0 and 1, film after film.
+  ///   - starts: [rows]. A window goes on from its first frame; nothing looks whether it ends in the same film.
   public init(frames: Tensor<Scalar>, starts: Tensor<Int32>) {
     self.frames = frames
     self.starts = starts
@@ -99,6 +104,7 @@ public struct FrameWindows<Scalar: FloatingScalar>: Module {
 public struct PixelMechanics<Map: StepMap>: Module {
   public typealias Scalar = Map.Scalar
 
+  /// From frames to a phase of 2n numbers.
   public var encoder: RecurrentStateEncoder<Scalar>
   public var map: Map
   /// [..., seen] -> [..., pixels], logits.

@@ -2,6 +2,7 @@
 
 /// ½ xᵀ A x with one positive definite matrix: the kinetic energy of momenta, A the inverse mass; the energy of springs.
 public struct QuadraticEnergy<Scalar: FloatingScalar>: EnergyFunction {
+  /// A.
   public var matrix: PositiveMatrix<Scalar>
 
   /// - Parameter diagonal: of A's Cholesky factor at the start.
@@ -19,9 +20,14 @@ public struct SeparableHamiltonian<Kinetic: EnergyFunction, Potential: EnergyFun
 where Kinetic.Scalar == Potential.Scalar {
   public typealias Scalar = Kinetic.Scalar
 
+  /// T: momenta [rows, n] -> [rows].
   public var kinetic: Kinetic
+  /// V: positions [rows, n] -> [rows].
   public var potential: Potential
 
+  /// - Parameters:
+  ///   - kinetic: T, of momenta [rows, n].
+  ///   - potential: V, of positions [rows, n].
   public init(kinetic: Kinetic, potential: Potential) {
     self.kinetic = kinetic
     self.potential = potential
@@ -43,9 +49,14 @@ where Kinetic.Scalar == Potential.Scalar {
 public struct MechanicalHamiltonian<Potential: EnergyFunction>: EnergyFunction {
   public typealias Scalar = Potential.Scalar
 
+  /// M⁻¹, constant or of positions [rows, n].
   public var inverseMass: PositiveMatrix<Scalar>
+  /// V: positions [rows, n] -> [rows].
   public var potential: Potential
 
+  /// - Parameters:
+  ///   - inverseMass: M⁻¹, n x n.
+  ///   - potential: V, of positions [rows, n].
   public init(inverseMass: PositiveMatrix<Scalar>, potential: Potential) {
     self.inverseMass = inverseMass
     self.potential = potential

@@ -33,12 +33,19 @@ public struct PortHamiltonianField<Energy: EnergyFunction>: VectorField {
     }
   }
 
+  /// H of rows [q, p], [rows, 2n] -> [rows].
   public var energy: Energy
+  /// R.
   public var dissipation: Dissipation
+  /// g; a control needs one.
   public var input: InputMatrix<Scalar>?
   /// No parameter. Nothing drives the system where there is none.
   public var control: Control?
 
+  /// - Parameters:
+  ///   - energy: H of rows [q, p], [rows, 2n].
+  ///   - input: g; nil: nothing can be put in, and there is no control.
+  ///   - control: u; nil: nothing drives the system.
   public init(
     _ energy: Energy, dissipation: Dissipation = .none, input: InputMatrix<Scalar>? = nil,
     control: Control? = nil

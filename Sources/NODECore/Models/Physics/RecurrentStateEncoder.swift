@@ -4,6 +4,7 @@
 public struct RecurrentStateEncoder<Scalar: FloatingScalar>: Module {
   /// [..., observation] -> [..., features].
   public var features: MLP<Scalar>
+  /// [rows, features] and its state, from the last observation to the first.
   public var cell: LSTMCell<Scalar>
   /// [..., hidden] -> [..., 2 width].
   public var head: Linear<Scalar>

@@ -14,7 +14,8 @@ public struct LyapunovFunction<Scalar: FloatingScalar>: EnergyFunction {
   /// - Parameters:
   ///   - dimensions: columns of a state.
   ///   - hidden: widths of the convex network; at least one.
-  ///   - quadratic: c; smoothing: d.
+  ///   - quadratic: c, finite and positive.
+  ///   - smoothing: d, finite and positive.
   public init(
     _ dimensions: Int, hidden: [Int], quadratic: Double = 1e-3, smoothing: Double = 0.1,
     key: RandomKey = RandomKey(seed: 0)
@@ -74,10 +75,15 @@ where Base.Scalar == Lyapunov.Scalar {
 
   /// Called for the states and for zeros.
   public var base: Base
+  /// V: zero at zero and positive elsewhere, as a ``LyapunovFunction`` is by form.
   public var lyapunov: Lyapunov
   /// a, positive: the rate at which V falls.
   public let rate: Double
 
+  /// - Parameters:
+  ///   - base: of states [rows, columns].
+  ///   - lyapunov: V; zero at zero and positive elsewhere.
+  ///   - rate: a, finite and positive.
   public init(_ base: Base, lyapunov: Lyapunov, rate: Double = 1e-3) {
     requireSetting("StableField", "the rate", rate, .positive)
     self.base = base

@@ -12,6 +12,7 @@
 public struct TrajectoryReport: Sendable, Codable, Hashable {
   /// The times of each row; one list where all rows have the same.
   public var times: [[Double]]
+  /// In the order of the invariants.
   public var quantities: [Quantity]
 
   /// The quantity with this name.
@@ -23,7 +24,9 @@ public struct TrajectoryReport: Sendable, Codable, Hashable {
   /// How one quantity of one row behaves. Drifts are distances from the target: the initial value, unless the invariant
   /// names one. Infinite where the row is not finite throughout.
   public struct Drift: Sendable, Codable, Hashable {
+    /// At the first time.
     public var initial: Double
+    /// The invariant's, or `initial`.
     public var target: Double
     /// Largest distance from the target.
     public var largest: Double
@@ -42,6 +45,7 @@ public struct TrajectoryReport: Sendable, Codable, Hashable {
     public var relative: Double { ratio(largest) }
     /// `final` over the target's magnitude.
     public var relativeFinal: Double { ratio(final) }
+    /// Whether state and quantity are finite at all times.
     public var isFinite: Bool { firstNonfinite == nil }
 
     private func ratio(_ distance: Double) -> Double {
@@ -53,6 +57,7 @@ public struct TrajectoryReport: Sendable, Codable, Hashable {
 
   /// One quantity of all rows.
   public struct Quantity: Sendable, Codable, Hashable {
+    /// The invariant's.
     public var name: String
     /// [row][time].
     public var values: [[Double]]
@@ -63,11 +68,15 @@ public struct TrajectoryReport: Sendable, Codable, Hashable {
     public var nonfiniteRows: Int { drifts.count { !$0.isFinite } }
     /// Of the worst row.
     public var largestDrift: Double { worst(\.largest) }
+    /// Of `largest` over the rows; of an even number the mean of the two in the middle.
     public var medianDrift: Double { median(\.largest) }
+    /// Of the row that is worst at the last time.
     public var finalDrift: Double { worst(\.final) }
+    /// Of `final` over the rows.
     public var medianFinalDrift: Double { median(\.final) }
     /// `largest` over the target's magnitude, of the worst row.
     public var relativeDrift: Double { worst(\.relative) }
+    /// Of `relative` over the rows.
     public var medianRelativeDrift: Double { median(\.relative) }
     /// The mean over rows and times.
     public var meanSquaredError: Double {
@@ -77,6 +86,7 @@ public struct TrajectoryReport: Sendable, Codable, Hashable {
     public var largestSlope: Double {
       drifts.map(\.slope).max { $0.magnitude < $1.magnitude } ?? 0
     }
+    /// Of the worst row.
     public var largestOscillation: Double { worst(\.oscillation) }
 
     /// The distance from the target at each time, of a row.
@@ -166,6 +176,7 @@ extension TrajectoryReport.Drift {
   /// - Parameters:
   ///   - values: one for each time, at least one.
   ///   - target: what they should be; nil: the first of them.
+  ///   - times: as many as values; the slope is per unit of them.
   public init(_ values: [Double], target: Double? = nil, times: [Double]) {
     require(
       !values.isEmpty && values.count == times.count,

@@ -46,6 +46,7 @@ public struct VariationalIntegrator<Potential: Layer>: StepMap {
   public var logInverseMass: Tensor<Scalar>?
   /// n.
   public let coordinates: Int
+  /// Of all coordinates.
   public var space: ConfigurationSpace
   public var form: VariationalForm
   public var stepSize: Double
