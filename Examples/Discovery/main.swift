@@ -24,7 +24,7 @@ print(
   "loss \(fit.history[0]) after the smoothed derivatives, \(fit.value) after \(fit.iterations) iterations")
 
 let library = TermLibrary.polynomials(of: 2, degree: 3) + .functions([.sin], of: 2)
-let found = SINDy(library: library, regression: SparseRegression(ridges: [1e-3]))
+let found = SINDy(library: library, regression: SparseRegression(ridges: [0, 1e-3]))
   .discover(["x", "y"], states: data, values: fit.point.unknown(data))
 let best = try found.selected(maximumTerms: 2, observations: data.count) { formulas in
   let fitted = try LBFGS().minimize(fit.point.replacing(unknown: formulas)) { try misfit($0) }

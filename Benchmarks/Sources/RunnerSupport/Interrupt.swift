@@ -15,6 +15,11 @@ public enum Interrupt {
 
   public static var isRequested: Bool { count.load(ordering: .relaxed) > 0 }
 
+  /// Throws `Interrupted` where an end was asked for: after a loop that was cut short, whose result is none.
+  public static func check() throws {
+    if isRequested { throw Interrupted() }
+  }
+
   // Runs in a signal handler: atomics and write(2) only.
   private static func arrived() {
     if count.add(1, ordering: .relaxed).newValue > 1 { _exit(130) }
@@ -22,3 +27,6 @@ public enum Interrupt {
     _ = write(2, message.utf8Start, message.utf8CodeUnitCount)
   }
 }
+
+/// A run that the user ended.
+public struct Interrupted: Error {}

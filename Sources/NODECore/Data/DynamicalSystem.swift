@@ -98,6 +98,7 @@ public struct DynamicalSystem: Sendable, CustomStringConvertible {
   /// The trajectory at the system's times with independent normal noise, whose deviation is `noise` times the mean of each
   /// variable over the trajectory: [times, variables].
   public func observations(noise: Double, key: RandomKey) throws -> Tensor<Double> {
+    requireSetting("DynamicalSystem.observations", "the noise", noise, .notNegative)
     let path = try trajectory()
     return path + .normal(shape: path.shape, key: key) * path.mean(axes: [0]) * noise
   }

@@ -7,6 +7,29 @@ public protocol VectorField<Scalar>: Module {
   func callAsFunction(_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar>
 }
 
+/// A vector field given as a closure: a law that is known, with no parameters of its own. What models are made of takes it
+/// where networks go.
+///
+/// ```swift
+/// let rotation = KnownField<Double> { t, y in .concatenated([y[.all, 1..<2], -y[.all, 0..<1]], axis: 1) }
+/// ```
+public struct KnownField<Scalar: FloatingScalar>: VectorField {
+  public let function: @Sendable (_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar>
+
+  /// - Parameter function: of the time, a scalar, and the state; the result has the state's shape.
+  public init(
+    _ function: @escaping @Sendable (_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar>
+  ) {
+    self.function = function
+  }
+
+  public func callAsFunction(_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar> {
+    try function(t, y)
+  }
+
+  public mutating func visitParameters(_ visit: inout ParameterVisitor) {}
+}
+
 /// How a model integrates: what `odeint` is told besides the field, the state and the times.
 public struct SolveOptions: Sendable, Hashable {
   /// With an error estimate where the controller is adaptive.

@@ -96,6 +96,7 @@ public struct LBFGS: Sendable, Hashable {
     requireSettings()
     let layout = model.parameterLayout
     layout.requireDType(S.dtype, "LBFGS")
+    require(model.parameterCount > 0, "LBFGS: the model has no parameters")
     let program = compiled { (x: Tensor<S>) in
       // With respect to each parameter, so that the gradient is one concatenation.
       let (value, gradient) = try valueAndGradient(of: model.replacingParameters(with: x), loss)

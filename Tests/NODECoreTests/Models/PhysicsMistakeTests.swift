@@ -6,6 +6,7 @@ import Testing
 enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
   case oddState, vectorState, energyShape, momentaShape, forceShape, noSteps, times, newtonVector,
     coefficients
+  case nanObservation, nanValue, fieldShape, friction, noise, momenta, noParameters
   case partOfEnergy, inputRows, unknownShape, priorCount, lanesOfTimes, choice
   case turns, controlWithoutInput, inputShape, quantityShape, rate, diagonal
 
@@ -23,6 +24,13 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
     case .turns: ["SymplecticMethod twice", "turns"]
     case .controlWithoutInput: ["PortHamiltonianField", "input matrix"]
     case .inputShape: ["InputMatrix", "[2, 3]", "[2, 1]"]
+    case .nanObservation: ["LocalPolynomial", "time 1.0", "nan", "column 1"]
+    case .nanValue: ["SINDy", "row 2", "values", "inf"]
+    case .fieldShape: ["StableField", "[2, 3]", "[2, 4]"]
+    case .friction: ["LinearFriction", "3 coordinates", "[2, 2]"]
+    case .noise: ["observations", "noise", "-1.0"]
+    case .momenta: ["linearMomentum", "-1"]
+    case .noParameters: ["LBFGS", "no parameters"]
     case .partOfEnergy: ["KnownEnergy", "[2, 2]", "[]"]
     case .inputRows: ["InputMatrix", "[1, 1]", "[2, 2]"]
     case .unknownShape: ["UniversalField", "[2, 1]", "[2, 2]"]
@@ -56,6 +64,17 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
       _ = PortHamiltonianField(
         energy, input: InputMatrix(constant: Tensor.ones([2, 1])), control: { _, _ in Tensor.ones([2, 3]) })(
           0, rows)
+    case .nanObservation:
+      _ = LocalPolynomial(degree: 1)(Tensor([[0, 0], [1, .nan], [2, 0], [3, 1]]), at: [0, 1, 2, 3])
+    case .nanValue:
+      _ = SINDy(library: .polynomials(of: 1, degree: 1)).discover(
+        ["x"], states: Tensor.ones([4, 1]), values: Tensor([[0], [1], [.infinity], [1]]))
+    case .fieldShape:
+      _ = try? StableField(KnownField<Double> { _, y in y[.all, 0..<3] }, lyapunov: energy)(0, rows)
+    case .friction: _ = LinearFriction<Double>(3, coefficient: 1)(0, half, half)
+    case .noise: _ = try? DynamicalSystem.lotkaVolterra.observations(noise: -1, key: RandomKey(seed: 1))
+    case .momenta: _ = Invariant<Double>.linearMomentum(dimensions: -1)
+    case .noParameters: _ = try? LBFGS().minimize(energy) { $0(rows).sum() }
     case .partOfEnergy:
       _ = SeparableHamiltonian(kinetic: total, potential: KnownEnergy { square($0).sum(axes: 1) })(rows)
     case .inputRows:

@@ -13,12 +13,14 @@ struct SeedOptions: ParsableArguments {
   }
 
   /// Sets the threads, and calls `run` with each seed until an interrupt; what was interrupted is left out.
-  func forEachSeed<Result>(_ run: (_ seed: UInt64) throws -> Result) rethrows -> [Result] {
+  func forEachSeed<Result>(_ run: (_ seed: UInt64) throws -> Result) throws -> [Result] {
     Runtime.threads = threads
     var results: [Result] = []
     for seed in 1...UInt64(seeds) where !Interrupt.isRequested {
-      let result = try run(seed)
-      if !Interrupt.isRequested { results.append(result) }
+      do {
+        let result = try run(seed)
+        if !Interrupt.isRequested { results.append(result) }
+      } catch is Interrupted { break }
     }
     return results
   }

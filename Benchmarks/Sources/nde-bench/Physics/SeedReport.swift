@@ -21,6 +21,8 @@ struct SeedReport: Codable {
   var command: String
   var seconds: Double
   var figures: [SeedFigure] = []
+  /// Set where the user ended it: rows are missing, or have fewer seeds.
+  var isInterrupted: Bool?
   /// Equations that were recovered, by run, where the experiment is about such.
   var formulas: [String: [String]]?
 
@@ -55,14 +57,18 @@ struct SeedReport: Codable {
   }
 
   func write(to folder: String, name: String) throws {
+    var copy = self
+    if Interrupt.isRequested { copy.isInterrupted = true }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     try makeFolder(folder)
     try writeAtomically(
-      String(decoding: try encoder.encode(self), as: UTF8.self) + "\n", to: "\(folder)/\(name).json")
-    try writeAtomically(table.markdown + "\n", to: "\(folder)/\(name).md")
+      String(decoding: try encoder.encode(copy), as: UTF8.self) + "\n", to: "\(folder)/\(name).json")
+    let note =
+      copy.isInterrupted == true ? "\nInterrupted: rows are missing, or have fewer seeds than others.\n" : ""
+    try writeAtomically(table.markdown + "\n" + note, to: "\(folder)/\(name).md")
   }
 
   /// Three significant digits.

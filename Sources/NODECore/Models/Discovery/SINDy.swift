@@ -105,6 +105,13 @@ public struct SINDy: Sendable, Hashable {
       "SINDy: states \(states.shape), values \(values.shape) and \(variables.count) variables; [rows, variables] and "
         + "[rows, components] are needed")
     require(noise >= 0, "SINDy: the noise is a variance, got \(noise)")
+    for (name, numbers) in [("states", states), ("values", values)] {
+      if let place = numbers.scalars.firstIndex(where: { !$0.isFinite }) {
+        fatalError(
+          "SINDy: row \(place / numbers.shape[1]) of the \(name) has \(numbers.scalars[place]) in column "
+            + "\(place % numbers.shape[1])")
+      }
+    }
     let rows = states.shape[0], columns = library(states), n = Double(observations ?? rows)
     let paths = (0..<values.shape[1]).map { component in
       regression.path(columns, values.sliced(component..<component + 1, axis: 1).reshaped(to: [rows]))

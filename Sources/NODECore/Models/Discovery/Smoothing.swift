@@ -36,7 +36,8 @@ public struct LocalPolynomial: Sendable, Hashable {
   /// Of the polynomial; at least 1.
   public var degree: Int
   public var kernel: Kernel
-  /// In units of time, positive; nil: chosen by leave-one-out cross-validation.
+  /// In units of time, positive; nil: chosen by leave-one-out cross-validation of the states. Without noise that is the smallest there is,
+  /// and what is left is the polynomial's bias: degree 5 for derivatives that a regression is to be made of.
   public var bandwidth: Double?
 
   /// - Parameters:
@@ -78,6 +79,11 @@ public struct LocalPolynomial: Sendable, Hashable {
     require(
       zip(times, times.dropFirst()).allSatisfy { $0 < $1 },
       "LocalPolynomial: times must increase, got \(times)")
+    if let place = observations.scalars.firstIndex(where: { !$0.isFinite }) {
+      fatalError(
+        "LocalPolynomial: the observation at time \(times[place / observations.shape[1]]) has "
+          + "\(observations.scalars[place]) in column \(place % observations.shape[1])")
+    }
     let h = bandwidth ?? crossValidated(observations, times)
     let wanted = wanted ?? times
     guard let (matrices, roots) = problems(times, wanted, h) else {

@@ -9,8 +9,9 @@ public struct SparseRegression: Sendable, Hashable {
   /// Ascending; not negative.
   public var thresholds: [Double]
   /// Each gives a path of its own: it adds ridge |c|^2 to the mean squares while terms are being dropped, c being the scaled coefficients
-  /// relative to the target's root mean square. It tells terms apart that are nearly dependent on the data. The fits that
-  /// are returned have none. Not negative.
+  /// relative to the target's root mean square. It tells terms apart that are nearly dependent on the data (all polynomials are, along one
+  /// short trajectory), of which the plain fit makes large numbers that cancel, and no threshold drops. The fits that are returned
+  /// have none, where there is such a fit. Not negative.
   public var ridges: [Double]
   /// How fits of the path follow from each other.
   public var search: Search
@@ -32,7 +33,7 @@ public struct SparseRegression: Sendable, Hashable {
   ///   - thresholds: in any order, finite and not negative; none only with `.elimination`, which has no use for them.
   ///   - ridges: at least one, finite and not negative.
   public init(
-    thresholds: [Double] = SparseRegression.defaultThresholds, ridges: [Double] = [0],
+    thresholds: [Double] = SparseRegression.defaultThresholds, ridges: [Double] = [0, 1e-6],
     search: Search = .thresholds
   ) {
     require(
@@ -56,8 +57,8 @@ public struct SparseRegression: Sendable, Hashable {
     public let residuals: Double
   }
 
-  /// The different fits for one target, fewest terms first; of fits of the same columns there is one. Columns that depend on each other
-  /// have no fit of their own: its coefficients and residuals are infinite.
+  /// The different fits for one target, fewest terms first; of fits of the same columns there is one. Columns that depend on each
+  /// other, but for round-off, have no plain fit; they keep that with the ridge, where there is one.
   /// - Parameters:
   ///   - columns: [rows, terms] finite numbers, at least as many rows as terms.
   ///   - target: [rows].
@@ -74,10 +75,8 @@ public struct SparseRegression: Sendable, Hashable {
         fits[support] = problem.fit(support)
       }
     }
-    // Where no fit is finite, for all columns depend on each other, none of them is one.
-    if !fits.values.contains(where: { $0.residuals.isFinite }) {
-      fits[[]] = ScaledProblem(columns, target, ridge: 0).fit([])
-    }
+    // Where all columns depend on each other, and no ridge tells them apart, none of them is a fit.
+    if fits.isEmpty { fits[[]] = ScaledProblem(columns, target, ridge: 0).fit([]) }
     return fits.values.sorted { ($0.support.count, $0.residuals) < ($1.support.count, $1.residuals) }
   }
 
@@ -152,9 +151,11 @@ private struct ScaledProblem {
     return found
   }
 
-  /// The plain fit in the target's units.
-  func fit(_ support: [Int]) -> SparseRegression.Fit {
-    let (coefficients, residuals) = solve(support, ridge: 0)
+  /// The fit in the target's units, plain if it can be; nil where there is none.
+  func fit(_ support: [Int]) -> SparseRegression.Fit? {
+    var (coefficients, residuals) = solve(support, ridge: 0)
+    if !residuals.isFinite { (coefficients, residuals) = solve(support, ridge: ridge) }
+    guard residuals.isFinite else { return nil }
     return SparseRegression.Fit(
       support: support, coefficients: zip(support, coefficients).map { $1 * targetScale / scales[$0] },
       residuals: residuals * targetScale * targetScale)
@@ -172,9 +173,16 @@ private struct ScaledProblem {
         right.append(0)
       }
     }
-    let solved = leastSquares(Tensor(matrix, shape: [right.count, count]), Tensor(right)).scalars
-    // Columns that depend on each other exactly have no finite solution: such a fit is never the best.
-    guard solved.allSatisfy(\.isFinite) else { return (solved.map { _ in .infinity }, .infinity) }
+    let (q, r) = qr(Tensor(matrix, shape: [right.count, count]))
+    // Columns that depend on each other, but for round-off, have no solution of their own: such a fit is never the best.
+    let least = 1e-11 * Double(rows).squareRoot()
+    guard zip(0..., r.scalars).allSatisfy({ $0 % (count + 1) != 0 || $1 > least }) else {
+      return ([Double](repeating: .infinity, count: count), .infinity)
+    }
+    let solved = triangularSolve(
+      r, matmul(q, Tensor(right, shape: [right.count, 1]), transposeA: true), upper: true
+    )
+    .scalars
     let residuals = (0..<rows).reduce(0.0) { sum, row in
       let error = zip(support, solved).reduce(target[row]) { $0 - columns[$1.0][row] * $1.1 }
       return sum + error * error

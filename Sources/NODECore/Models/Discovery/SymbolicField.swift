@@ -28,7 +28,13 @@ public struct SymbolicField<Scalar: FloatingScalar>: VectorField, Layer, CustomS
   ///     field is integrated; any number for a function of the state.
   public init(variables: [String], equations: [[(term: Term, coefficient: Double)]], isLearned: Bool = true) {
     require(!variables.isEmpty && !equations.isEmpty, "SymbolicField: no variables or no components")
-    for (term, _) in equations.joined() {
+    require(
+      Set(variables).count == variables.count,
+      "SymbolicField: variables must have names of their own, got \(variables)")
+    for (term, coefficient) in equations.joined() {
+      require(
+        coefficient.isFinite,
+        "SymbolicField: the coefficient of \(term.powers) must be finite, got \(coefficient)")
       require(
         term.variableCount == variables.count,
         "SymbolicField: a term of \(term.variableCount) variables among \(variables.count)")

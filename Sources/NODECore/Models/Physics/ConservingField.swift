@@ -25,7 +25,7 @@ where Base.Scalar == Quantities.Scalar {
   public func callAsFunction(_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar> {
     requireRows("ConservingField", y)
     let rows = y.shape[0], columns = y.shape[1]
-    let field = try base(t, y)
+    let field = try requireField("ConservingField", base(t, y), y)
     let shape = quantities(y).shape
     require(
       shape.rank >= 1 && shape.rank <= 2 && shape[0] == rows && shape.count > 0,

@@ -76,6 +76,12 @@ func requireRows<Scalar>(_ name: String, _ x: Tensor<Scalar>) {
   require(x.rank == 2, "\(name): a state is rows [rows, columns], got shape \(x.shape)")
 }
 
+/// A field has the state's shape.
+func requireField<Scalar>(_ name: String, _ field: Tensor<Scalar>, _ y: Tensor<Scalar>) -> Tensor<Scalar> {
+  require(field.shape == y.shape, "\(name): the field has shape \(field.shape) for a state \(y.shape)")
+  return field
+}
+
 /// What keeps 0 / 0 from a division by a square of a gradient: far below every square that counts.
 func leastSquare<Scalar: FloatingScalar>(_ type: Scalar.Type) -> Double {
   Scalar.dtype == .float32 ? 1e-30 : 1e-200

@@ -24,6 +24,7 @@ public struct LinearFriction<Scalar: FloatingScalar>: GeneralisedForce {
 
   /// The same coefficient, positive, for each of n coordinates: A = 0 would have no gradient to leave zero by.
   public init(_ coordinates: Int, coefficient: Double) {
+    require(coordinates > 0, "LinearFriction: there must be a coordinate, got \(coordinates)")
     require(
       coefficient > 0 && coefficient.isFinite,
       "LinearFriction: the coefficient must be finite and positive, got \(coefficient)")
@@ -32,7 +33,10 @@ public struct LinearFriction<Scalar: FloatingScalar>: GeneralisedForce {
 
   public func callAsFunction(_ t: Tensor<Scalar>, _ q: Tensor<Scalar>, _ v: Tensor<Scalar>) -> Tensor<Scalar>
   {
-    -matmul(matmul(v, root), root, transposeB: true)
+    require(
+      v.rank == 2 && v.shape[1] == root.shape[0],
+      "LinearFriction: friction of \(root.shape[0]) coordinates on velocities \(v.shape)")
+    return -matmul(matmul(v, root), root, transposeB: true)
   }
 
   public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("root", &root) }

@@ -27,22 +27,36 @@ public struct Invariant<Scalar: FloatingScalar>: Sendable {
   }
 }
 
+/// How the coordinates of several bodies stand in a row, and their momenta after them.
+public enum BodyLayout: Sendable, Hashable, CaseIterable {
+  /// One body after the other: x1, y1, x2, y2.
+  case bodies
+  /// One axis after the other: x1, x2, y1, y2, as in `HamiltonianTask.twoBodies` and `threeBodies`.
+  case axes
+}
+
 extension Invariant {
-  /// The components of the linear momentum of bodies; see ``linearMomentum(_:dimensions:masses:)``.
-  public static func linearMomentum(dimensions: Int, masses: [Double]? = nil) -> [Invariant] {
-    (0..<dimensions).map { axis in
+  /// The components of the linear momentum of bodies; see ``linearMomentum(_:dimensions:masses:layout:)``.
+  public static func linearMomentum(
+    dimensions: Int, masses: [Double]? = nil, layout: BodyLayout = .bodies
+  ) -> [Invariant] {
+    require(dimensions > 0, "Invariant.linearMomentum: the dimensions must be positive, got \(dimensions)")
+    return (0..<dimensions).map { axis in
       Invariant("momentum \(axisName(axis))") { y in
-        NODECore.linearMomentum(y, dimensions: dimensions, masses: masses)[.all, axis]
+        NODECore.linearMomentum(y, dimensions: dimensions, masses: masses, layout: layout)[.all, axis]
       }
     }
   }
 
-  /// The components of the angular momentum of bodies; see ``angularMomentum(_:dimensions:masses:)``.
-  public static func angularMomentum(dimensions: Int, masses: [Double]? = nil) -> [Invariant] {
-    (0..<(dimensions == 2 ? 1 : 3)).map { axis in
+  /// The components of the angular momentum of bodies; see ``angularMomentum(_:dimensions:masses:layout:)``.
+  public static func angularMomentum(
+    dimensions: Int, masses: [Double]? = nil, layout: BodyLayout = .bodies
+  ) -> [Invariant] {
+    requirePlaneOrSpace(dimensions, "Invariant.angularMomentum")
+    return (0..<(dimensions == 2 ? 1 : 3)).map { axis in
       let name = dimensions == 2 ? "angular momentum" : "angular momentum \(axisName(axis))"
       return Invariant(name) { y in
-        NODECore.angularMomentum(y, dimensions: dimensions, masses: masses)[.all, axis]
+        NODECore.angularMomentum(y, dimensions: dimensions, masses: masses, layout: layout)[.all, axis]
       }
     }
   }
@@ -69,28 +83,29 @@ public func noetherMomentum<S: FloatingScalar>(
 
 /// The sum of the bodies' momenta.
 /// - Parameters:
-///   - y: [rows, 2 bodies dimensions]: the coordinates of one body after the other, then the momenta likewise.
+///   - y: [rows, 2 bodies dimensions]: all coordinates, then the momenta in the same order.
 ///   - dimensions: of the space.
 ///   - masses: of the bodies, where the second half of y is velocities; nil where it is momenta.
+///   - layout: the order of the coordinates.
 /// - Returns: [rows, dimensions].
 public func linearMomentum<S: FloatingScalar>(
-  _ y: Tensor<S>, dimensions: Int, masses: [Double]? = nil
+  _ y: Tensor<S>, dimensions: Int, masses: [Double]? = nil, layout: BodyLayout = .bodies
 ) -> Tensor<S> {
-  bodies(y, dimensions, masses, "linearMomentum").p.sum(axes: 1)
+  bodies(y, dimensions, masses, layout, "linearMomentum").p.sum(axes: 1)
 }
 
 /// The sum over the bodies of q × p about the origin.
 /// - Parameters:
-///   - y: [rows, 2 bodies dimensions]: the coordinates of one body after the other, then the momenta likewise.
+///   - y: [rows, 2 bodies dimensions]: all coordinates, then the momenta in the same order.
 ///   - dimensions: of the space, 2 or 3.
 ///   - masses: of the bodies, where the second half of y is velocities; nil where it is momenta.
+///   - layout: the order of the coordinates.
 /// - Returns: [rows, 1] in two dimensions, [rows, 3] in three.
 public func angularMomentum<S: FloatingScalar>(
-  _ y: Tensor<S>, dimensions: Int, masses: [Double]? = nil
+  _ y: Tensor<S>, dimensions: Int, masses: [Double]? = nil, layout: BodyLayout = .bodies
 ) -> Tensor<S> {
-  require(
-    dimensions == 2 || dimensions == 3, "angularMomentum: the dimensions must be 2 or 3, got \(dimensions)")
-  let (q, p) = bodies(y, dimensions, masses, "angularMomentum")
+  requirePlaneOrSpace(dimensions, "angularMomentum")
+  let (q, p) = bodies(y, dimensions, masses, layout, "angularMomentum")
   func component(_ i: Int, _ j: Int) -> Tensor<S> {
     (q[..., i] * p[..., j] - q[..., j] * p[..., i]).sum(axes: 1)
   }
@@ -109,7 +124,8 @@ func phaseHalves<S: FloatingScalar>(_ y: Tensor<S>, _ operation: String) -> (q: 
 
 /// [rows, bodies, dimensions] each.
 private func bodies<S: FloatingScalar>(
-  _ y: Tensor<S>, _ dimensions: Int, _ masses: [Double]?, _ operation: String
+  _ y: Tensor<S>, _ dimensions: Int, _ masses: [Double]?, _ layout: BodyLayout,
+  _ operation: String
 ) -> (q: Tensor<S>, p: Tensor<S>) {
   let (q, second) = phaseHalves(y, operation)
   require(
@@ -118,8 +134,17 @@ private func bodies<S: FloatingScalar>(
   let count = q.shape[1] / dimensions
   require(
     masses?.count ?? count == count, "\(operation): \(masses?.count ?? 0) masses for \(count) bodies")
-  let shape: Shape = [y.shape[0], count, dimensions]
-  let p = second.reshaped(to: shape)
-  guard let masses else { return (q.reshaped(to: shape), p) }
-  return (q.reshaped(to: shape), p * Tensor(masses.map { S($0) }, shape: [count, 1]))
+  func split(_ x: Tensor<S>) -> Tensor<S> {
+    switch layout {
+    case .bodies: x.reshaped(to: [y.shape[0], count, dimensions])
+    case .axes: x.reshaped(to: [y.shape[0], dimensions, count]).permuted(to: 0, 2, 1)
+    }
+  }
+  guard let masses else { return (split(q), split(second)) }
+  return (split(q), split(second) * Tensor(masses.map { S($0) }, shape: [count, 1]))
+}
+
+private func requirePlaneOrSpace(_ dimensions: Int, _ operation: String) {
+  require(
+    dimensions == 2 || dimensions == 3, "\(operation): the dimensions must be 2 or 3, got \(dimensions)")
 }

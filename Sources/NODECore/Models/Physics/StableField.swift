@@ -68,7 +68,8 @@ public struct LyapunovFunction<Scalar: FloatingScalar>: EnergyFunction {
 ///     f(x) = f̂(x) - ∇V relu(∇V · f̂ + a V) / |∇V|²,     f̂(x) = base(t, x) - base(t, 0)
 ///
 /// The paper takes f̂ as it comes; where f̂(0) is not zero, zero is no equilibrium then and f jumps there. So V falls at least like exp(-a t) along solutions, trained or not. The field is continuous; its derivative jumps where the
-/// projection begins.
+/// projection begins. Where V and its gradient's square leave the numbers of the type (in Float nearer to zero than 1e-12), the rate is
+/// not kept.
 public struct StableField<Base: VectorField, Lyapunov: EnergyFunction>: VectorField
 where Base.Scalar == Lyapunov.Scalar {
   public typealias Scalar = Base.Scalar
@@ -94,7 +95,7 @@ where Base.Scalar == Lyapunov.Scalar {
   public func callAsFunction(_ t: Tensor<Scalar>, _ y: Tensor<Scalar>) throws -> Tensor<Scalar> {
     requireRows("StableField", y)
     let rows = y.shape[0]
-    let field = try base(t, y) - base(t, .zeros(y.shape))
+    let field = try requireField("StableField", base(t, y), y) - base(t, .zeros(y.shape))
     let slope = lyapunov.gradient(y)
     let excess = relu((slope * field).sum(axes: 1) + lyapunov(y) * rate)
     // At rest, where ∇V = 0, nothing is taken off.

@@ -163,4 +163,19 @@ import Testing
     #expect(quantity.relativeDrift == .infinity && quantity.drifts[1].relativeFinal == .infinity)
     #expect(abs(quantity.drifts[0].relative - 0.01) < 1e-12)
   }
+
+  /// The momenta of the two bodies of `HamiltonianTask`, whose coordinates stand axis by axis.
+  @Test func momentaOfTheTasksAreKept() throws {
+    let task = HamiltonianTask.twoBodies, times = [0.0, 1, 3]
+    let start = Tensor<Double>([[1, -0.8, 0.2, 0.1, 0.1, -0.2, 0.5, -0.3]])
+    let report = try TrajectoryReport(
+      times: times, states: task.motion(from: start, at: times),
+      Invariant.linearMomentum(dimensions: 2, layout: .axes)
+        + Invariant.angularMomentum(dimensions: 2, layout: .axes))
+    for (name, value) in [("momentum x", -0.1), ("momentum y", 0.2), ("angular momentum", 0.74)] {
+      let quantity = try #require(report[name])
+      #expect(abs(quantity.values[0][0] - value) < 1e-12, "\(name)")
+      #expect(quantity.largestDrift < 1e-8, "\(name)")
+    }
+  }
 }

@@ -60,8 +60,10 @@ struct HNNCommand: ParsableCommand {
       report.seconds = monotonicSeconds() - start
       try report.write(to: out, name: "physics-hnn")
     }
-    guard !report.figures.isEmpty else { throw RunnerError("no run was finished") }
-    say("\n\(report.table.terminal)\n\(out)/physics-hnn.md and .json, and pictures beside them")
+    if !report.figures.isEmpty {
+      say("\n\(report.table.terminal)\n\(out)/physics-hnn.md and .json, and pictures beside them")
+    }
+    if Interrupt.isRequested { throw ExitCode(130) }
   }
 
   /// Every figure of one seed, with one value each.

@@ -103,7 +103,7 @@ struct HNNTraining {
   let steps: Int, batch: Int?, weightDecay: Double
   let label: String
 
-  /// The trained parameters, and the error on the test set. Ends early where the user interrupts it.
+  /// The trained parameters, and the error on the test set. Throws `Interrupted` where the user ends it.
   func fit<Field: VectorField>(
     _ field: Field, _ model: String, _ data: DerivativeDataset<Float>, key: RandomKey
   ) throws -> (parameters: Tensor<Double>, testLoss: Double) where Field.Scalar == Float {
@@ -124,6 +124,7 @@ struct HNNTraining {
         "\(label), \(model)", done: step + 1, of: steps, detail: String(format: "loss %.3e", loss))
     }
     progress.clear()
+    try Interrupt.check()
     let trained = trainer.model
     let testLoss = try meanSquaredError(trained(0, data.test.x), data.test.dx).evaluated().scalar
     return (trained.parameterVector(Float.self).converted(to: Double.self), Double(testLoss))

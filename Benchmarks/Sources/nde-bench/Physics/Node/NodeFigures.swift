@@ -58,7 +58,7 @@ extension NodeTask.Setting {
   private func runs<Run>(
     _ task: String, _ kinds: [DepthModelKind], error: (Run) -> Double,
     _ run: (_ kind: DepthModelKind, _ seed: UInt64, _ progress: String) throws -> Run
-  ) rethrows -> [SeedRuns<Run>] {
+  ) throws -> [SeedRuns<Run>] {
     var all: [SeedRuns<Run>] = []
     for kind in kinds where !Interrupt.isRequested {
       let model = SeedRuns(

@@ -58,7 +58,10 @@ struct UDEObservations {
       if let table = try NumberTable.find(
         option: path, variable: "UDE_LV_DATA", file: file, columns: 2, rows: 31)
       {
-        return UDEObservations(name: "the authors' data, noise 0.5 %", values: table.tensor)
+        // What the user gives may be other data.
+        let isTheirs = path == nil && ProcessInfo.processInfo.environment["UDE_LV_DATA"] == nil
+        return UDEObservations(
+          name: isTheirs ? "the authors' data, noise 0.5 %" : "data of a file", values: table.tensor)
       }
       say(
         "no data of the authors here: give --lotka-volterra-data FILE, the array X of "
@@ -79,6 +82,13 @@ struct UDEObservations {
       if let table = try NumberTable.find(
         option: path, variable: "HUDSON_BAY_DATA", file: file, columns: 3, rows: 21)
       {
+        for (line, row) in table.rows.enumerated() {
+          let isNext = line == 0 || row[0] > table.rows[line - 1][0]
+          guard isNext, row[1] > 0, row[2] > 0 else {
+            throw RunnerError(
+              "hare and lynx: years rise and pelts are positive, got \(row) as row \(line + 1)")
+          }
+        }
         let largest = (1...2).map { column in table.rows.map { $0[column] }.max()! }
         return UDEObservations(
           name: "hare and lynx, 1900 to 1920",

@@ -51,10 +51,12 @@ struct UDEFitting {
         label, fraction: Double(step) / Double(adamSteps), detail: "Adam, loss \(SeedReport.text(value))",
         secondsLeft: nil)
     }
+    try Interrupt.check()
     let afterAdam = try trainer.evaluate(nothing).loss
     progress.update(label, fraction: 1, detail: "L-BFGS", secondsLeft: nil)
     let found = try lbfgs.minimize(trainer.model, loss)
     progress.clear()
+    try Interrupt.check()
     return UDEFit(
       model: found.point, initial: initial, afterAdam: afterAdam, final: found.value,
       iterations: found.iterations, evaluations: found.evaluations, status: found.status)
