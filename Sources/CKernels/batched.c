@@ -60,7 +60,7 @@ static void one(const nk_batched *g, const nk_kernels *k, const scratch_plan *p,
       transpose_f32((float *)left, (const float *)a, g->m, g->k);
     a = left;
   }
-  k->matmul(a, g->k, scratch + p->packed, NULL, c, g->n, g->m, g->k, g->n, -1, 1, 0);
+  k->matmul(a, g->k, scratch + p->packed, NULL, c, g->n, g->m, g->k, g->n, 1, 0);
 }
 
 nk_status nk_batched_execute(const nk_instr *instr, const nk_frame *frame) {
@@ -74,7 +74,7 @@ nk_status nk_batched_execute(const nk_instr *instr, const nk_frame *frame) {
   if (shares_right(g, frame->program->buffers[instr->out[0]].has_lanes)) {
     k->pack(g->transpose_b ? NK_PACK_MATRIX_TRANSPOSED : NK_PACK_MATRIX, b, scratch + p.packed, g->k, g->n,
             NULL);
-    k->matmul(a, g->k, scratch + p.packed, NULL, c, g->n, lanes * g->batch * g->m, g->k, g->n, -1, 1, 0);
+    k->matmul(a, g->k, scratch + p.packed, NULL, c, g->n, lanes * g->batch * g->m, g->k, g->n, 1, 0);
     return NK_SUCCESS;
   }
   if (is_small(g, instr->dtype)) {

@@ -3,7 +3,8 @@
 //
 // LAPACK is called through the _work functions in column-major order, and BLAS in row-major order where it
 // is asked to solve triangular systems: neither looks for NaN, transposes into memory of its own, or
-// prints.
+// prints. They work on copies at aligned addresses: some of their kernels add in an order that depends on the
+// address, and a matrix has the same bits wherever it stands in its batch.
 #include <math.h>
 #include <string.h>
 #include <cblas.h>
@@ -15,8 +16,10 @@ _Static_assert(sizeof(lapack_int) == sizeof(int32_t), "pivots and integer scratc
 
 enum { LAPACK_BLOCK = 32 };
 
+// Offsets in bytes of copies of the matrix and of the right side (or the eigenvalues), and of what LAPACK works in.
 typedef struct nk_matrix_scratch_plan {
-  int64_t work, integers, work_count, integer_count, total; // bytes, but for the two counts
+  int64_t matrix, right, work, integers, total;
+  int64_t work_count, integer_count;
 } scratch_plan;
 
 static int is_small(const nk_instr *instr) {
@@ -24,21 +27,25 @@ static int is_small(const nk_instr *instr) {
   return g->n <= NK_SMALL_MATRIX && (instr->op != NK_OP_QR || g->m <= NK_SMALL_ROWS);
 }
 
-// LAPACK's: a copy of the matrix, and what it works in.
 static scratch_plan plan(const nk_instr *instr) {
   const nk_matrix *g = &instr->u.matrix;
-  const int64_t size = nk_dtype_bytes(instr->dtype);
+  const int64_t n = g->n, size = nk_dtype_bytes(instr->dtype);
   scratch_plan p = {0};
-  if (is_small(instr)) return p;
+  if (is_small(instr) || instr->op == NK_OP_LU_DETERMINANT) return p;
+  int64_t rows = n, right = 0;
   if (instr->op == NK_OP_QR) {
-    p.work = nk_align(g->m * g->n * size);
-    p.work_count = g->n * (1 + LAPACK_BLOCK); // the scalar factors come first
+    rows = g->m;
+    p.work_count = n * (1 + LAPACK_BLOCK); // the scalar factors come first
   } else if (instr->op == NK_OP_SYMMETRIC_EIGEN) {
     // What ?syevd asks for with eigenvectors.
-    p.work = nk_align(g->n * g->n * size);
-    p.work_count = 1 + 6 * g->n + 2 * g->n * g->n;
-    p.integer_count = 3 + 5 * g->n;
+    right = n;
+    p.work_count = 1 + 6 * n + 2 * n * n;
+    p.integer_count = 3 + 5 * n;
+  } else if (instr->op == NK_OP_LU_SOLVE || instr->op == NK_OP_TRIANGULAR_SOLVE) {
+    right = n * g->k;
   }
+  p.right = p.matrix + nk_align(rows * n * size);
+  p.work = p.right + nk_align(right * size);
   p.integers = p.work + nk_align(p.work_count * size);
   p.total = p.integers + nk_align(p.integer_count * (int64_t)sizeof(lapack_int));
   return p;

@@ -23,6 +23,10 @@ int64_t nk_instr_scratch_bytes(const nk_instr *instr, int64_t block_lanes) {
                                    instr->u.matmul.n);
   case NK_OP_MATMUL_BATCHED:
     return nk_batched_scratch(instr);
+  case NK_OP_LU:
+  case NK_OP_LU_SOLVE:
+  case NK_OP_CHOLESKY:
+  case NK_OP_TRIANGULAR_SOLVE:
   case NK_OP_QR:
   case NK_OP_SYMMETRIC_EIGEN:
     return nk_matrix_scratch(instr);
@@ -201,11 +205,12 @@ nk_status nk_op_execute(const nk_instr *instr, const nk_frame *frame) {
   case NK_OP_PACK:
     k->pack(instr->u.pack.kind, in[0], out[0], instr->u.pack.k, instr->u.pack.n, &instr->u.pack.conv);
     return NK_SUCCESS;
-  case NK_OP_MATMUL:
-    k->matmul(in[0], instr->u.matmul.k, in[1], in[2], out[0], instr->u.matmul.n,
-              lanes * instr->u.matmul.rows_per_lane, instr->u.matmul.k, instr->u.matmul.n,
-              instr->u.matmul.act, 1, 0);
+  case NK_OP_MATMUL: {
+    const nk_epilogue end = {in[2], in[3], instr->u.matmul.act, instr->u.matmul.factor};
+    k->matmul(in[0], instr->u.matmul.k, in[1], &end, out[0], instr->u.matmul.n,
+              lanes * instr->u.matmul.rows_per_lane, instr->u.matmul.k, instr->u.matmul.n, 1, 0);
     return NK_SUCCESS;
+  }
   case NK_OP_MATMUL_OUTER:
     k->matmul_outer(in[0], instr->u.matmul.k, in[1], instr->u.matmul.n, out[0], instr->u.matmul.n,
                     in_lanes * instr->u.matmul.rows_per_lane, instr->u.matmul.k, instr->u.matmul.n,

@@ -69,6 +69,38 @@ struct MatmulTests {
     }
   }
 
+  /// The bits are those of the operations one after another, on each way that a product takes.
+  @Test(arguments: KernelCase.all) func epiloguesAreTheOperationsThemselves(_ test: KernelCase) {
+    var generator = SeededGenerator(state: 5)
+    let tanh = Int32(Elementwise.tanh.rawValue), derivative = Int32(Elementwise.dtanh.rawValue)
+    for (rows, k, n) in [(61, 70, 37), (2, 70, 200), (13, 50, 2), (9, 3, 21), (101, 300, 530), (3, 5, 300)] {
+      for gap in [0, 3] {
+        let p = MatmulProblem(rows: rows, k: k, n: n, gap: gap, test.dtype, &generator)
+        let times = Operand(random: rows * n, test.dtype, using: &generator)
+        for act in [-1, tanh] as [Int32] {
+          for factor in [-1, derivative] as [Int32] {
+            let c = p.product(
+              test.kernels, kind: .NK_PACK_MATRIX, p.b, bias: p.bias, act: act, times: times, factor: factor)
+            let expected = p.product(test.kernels, kind: .NK_PACK_MATRIX, p.b, bias: p.bias)
+            let scale = times.copy
+            withExtendedLifetime((expected, scale)) {
+              if factor >= 0 {
+                test.kernels.ewise(.dtanh)(scale.raw, scale.raw, nil, nil, rows * n)
+              }
+              for row in 0..<rows {
+                let x = expected.at(row * p.ldc)
+                if act >= 0 { test.kernels.ewise(.tanh)(x, x, nil, nil, n) }
+                test.kernels.ewise(.multiply)(x, x, scale.at(row * n), nil, n)
+              }
+            }
+            let same = (0..<rows * p.ldc).allSatisfy { c[$0] == expected[$0] }
+            #expect(same, "\(rows)x\(k)x\(n), gap \(gap), act \(act), factor \(factor)")
+          }
+        }
+      }
+    }
+  }
+
   @Test(arguments: KernelCase.all) func aRowDoesNotDependOnItsCompany(_ test: KernelCase) {
     var generator = SeededGenerator(state: 4)
     for (rows, k, n) in [
@@ -98,7 +130,7 @@ struct MatmulTests {
         let packed = Operand(bytes: test.kernels.packed_bytes(Int64(k), Int64(n)), test.dtype)
         test.kernels.pack(.NK_PACK_MATRIX, b.raw, packed.raw, Int64(k), Int64(n), nil)
         test.kernels.matmul(
-          a.raw, Int64(k), packed.raw, nil, c.raw, Int64(n), 1, Int64(k), Int64(n), -1, 1, 0)
+          a.raw, Int64(k), packed.raw, nil, c.raw, Int64(n), 1, Int64(k), Int64(n), 1, 0)
         #expect((0..<n).allSatisfy { c[$0] == ($0 == 0 ? .infinity : -.infinity) }, "element \(place)")
       }
     }
@@ -137,8 +169,8 @@ private struct MatmulProblem {
   let rows, k, n, lda, ldc: Int
   let a, b, transposed, bias, before: Operand
 
-  init(rows: Int, k: Int, n: Int, _ dtype: nk_dtype, _ generator: inout SeededGenerator) {
-    (self.rows, self.k, self.n, lda, ldc) = (rows, k, n, k + 1, n + 3)
+  init(rows: Int, k: Int, n: Int, gap: Int = 3, _ dtype: nk_dtype, _ generator: inout SeededGenerator) {
+    (self.rows, self.k, self.n, lda, ldc) = (rows, k, n, k + 1, n + gap)
     a = Operand(random: rows * lda, dtype, using: &generator)
     b = Operand(random: k * n, dtype, using: &generator)
     transposed = Operand(k * n, dtype)
@@ -149,15 +181,16 @@ private struct MatmulProblem {
 
   func product(
     _ kernels: nk_kernels, kind: nk_pack_kind, _ b: Operand, a: Operand? = nil, bias: Operand? = nil,
-    act: Int32 = -1, accumulate: Int32 = 0, only row: Int? = nil
+    act: Int32 = -1, times: Operand? = nil, factor: Int32 = -1, accumulate: Int32 = 0, only row: Int? = nil
   ) -> Operand {
     let packed = Operand(bytes: kernels.packed_bytes(Int64(k), Int64(n)), before.dtype)
     let (c, a) = (before.copy, a ?? self.a)
-    withExtendedLifetime((a, b, packed, bias, c)) {
+    withExtendedLifetime((a, b, packed, bias, times, c)) {
       kernels.pack(kind, b.raw, packed.raw, Int64(k), Int64(n), nil)
+      var end = nk_epilogue(bias: bias?.raw, times: times?.raw, act: act, factor: factor)
       kernels.matmul(
-        a.at((row ?? 0) * lda), Int64(lda), packed.raw, bias?.raw, c.at((row ?? 0) * ldc), Int64(ldc),
-        row == nil ? Int64(rows) : 1, Int64(k), Int64(n), act, 0.5, accumulate)
+        a.at((row ?? 0) * lda), Int64(lda), packed.raw, &end, c.at((row ?? 0) * ldc), Int64(ldc),
+        row == nil ? Int64(rows) : 1, Int64(k), Int64(n), 0.5, accumulate)
     }
     #expect(packed.guardIsIntact)
     return c

@@ -83,6 +83,16 @@ typedef struct nk_pace_rule {
   double safety, gain, gain_before; // the factor is exp(safety + gain * log(error^2) + gain_before * log_before)
 } nk_pace_rule;
 
+// What a matrix product does to its rows while they are in the first-level cache: act(C + bias) * factor(times). A dense
+// layer is one such product; its Jacobian-vector and vector-Jacobian products are products times the activation's
+// derivative (NK_DTANH of the layer's result, for instance), so one kernel each, too.
+typedef struct nk_epilogue {
+  const void *bias;  // [n], or NULL
+  const void *times; // [rows, n], contiguous, or NULL
+  int32_t act;       // a nk_ewise of one argument, or -1 for the value itself
+  int32_t factor;    // the same, of `times`
+} nk_epilogue;
+
 typedef struct nk_kernels {
   nk_isa isa;
   nk_dtype dtype;
@@ -108,10 +118,10 @@ typedef struct nk_kernels {
   int64_t (*packed_bytes)(int64_t k, int64_t n);
   void (*pack)(nk_pack_kind kind, const void *b, void *packed, int64_t k, int64_t n, const nk_conv *conv);
 
-  // C[rows, n] = act(A[rows, k] * B + bias) (+ C when accumulate: C += scale*A*B, no bias, no activation).
-  // lda, ldc in elements. bias may be NULL. act is an elementwise unary operation or -1.
-  void (*matmul)(const void *a, int64_t lda, const void *packed, const void *bias, void *c, int64_t ldc,
-                 int64_t rows, int64_t k, int64_t n, int32_t act, double scale, int32_t accumulate);
+  // C[rows, n] = A[rows, k] * B and what `end` says (NULL: nothing); when accumulate C += scale*A*B, and no end.
+  // lda, ldc in elements.
+  void (*matmul)(const void *a, int64_t lda, const void *packed, const nk_epilogue *end, void *c, int64_t ldc,
+                 int64_t rows, int64_t k, int64_t n, double scale, int32_t accumulate);
   // C[k, n] = scale * A[rows, k]^T * B[rows, n] (+ C when accumulate). The sum over rows is one fixed chain.
   // scratch: at least matmul_outer_scratch(rows, k, n) bytes.
   int64_t (*matmul_outer_scratch)(int64_t rows, int64_t k, int64_t n);

@@ -73,7 +73,7 @@ typedef struct nk_ewise_code {
   X(NK_OP_REDUCE, "reduce")                /* u.reduce: in0 [lanes *] outer, count, inner -> out0                   */ \
   X(NK_OP_REDUCE_LANES, "reduceLanes")     /* u.reduce: out0 [inner] (acc) = sum over lanes*outer*count             */ \
   X(NK_OP_PACK, "pack")                    /* u.pack: in0 -> out0 (packed panels)                                   */ \
-  X(NK_OP_MATMUL, "matmul")                /* u.matmul: in0 A [rows, k], in1 packed B, in2 bias or -1 -> out0       */ \
+  X(NK_OP_MATMUL, "matmul")                /* u.matmul: in0 A [rows, k], in1 packed B, in2 bias or -1, in3 times or -1 -> out0 */ \
   X(NK_OP_MATMUL_OUTER, "matmulOuter")     /* u.matmul: in0 A [rows, k], in1 B [rows, n] -> out0 [k, n] (acc)       */ \
   X(NK_OP_MATMUL_BATCHED, "matmulBatched") /* u.batched: general, in0, in1 -> out0                                  */ \
   X(NK_OP_CONV, "conv")                    /* u.conv: in0 x, in1 packed filter, in2 bias or -1 -> out0              */ \
@@ -148,7 +148,7 @@ typedef struct nk_instr {
     struct { double value; int64_t count; } fill;                        // count per lane
     struct { nk_reduction kind; int64_t outer, count, inner; double scale; } reduce;
     struct { nk_pack_kind kind; int64_t k, n; nk_conv conv; } pack;
-    struct { int64_t rows_per_lane, k, n; int32_t act; } matmul;         // act: nk_ewise or -1
+    struct { int64_t rows_per_lane, k, n; int32_t act, factor; } matmul; // see nk_epilogue
     nk_batched batched;
     nk_matrix matrix;
     struct { nk_conv geometry; int64_t images_per_lane; int32_t act; } conv;

@@ -284,8 +284,7 @@ struct Collector {
     if ranks.1 == 2 && !transposeA {
       let k = shape(a)[ranks.0 - 1], n = shape(b)[transposeB ? 0 : 1]
       let packed = pack(b, transposeB ? .matrixTransposed : .matrix, k, n)
-      return ir.emit(.matmul(k: k, n: n, bias: false, activation: nil), [a, packed], [type], name: "matmul")[
-        0]
+      return ir.emit(.matmul(k: k, n: n, Epilogue()), [a, packed], [type], name: "matmul")[0]
     }
     if ranks == (2, 2) && !transposeB {
       return ir.emit(.matmulOuter, [a, b], [type], name: "matmul")[0]

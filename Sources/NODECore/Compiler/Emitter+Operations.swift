@@ -83,11 +83,14 @@ extension Emitter {
           entries: operation == .takeAlong ? extent : type.shape[x0.rank - 1]), ir[x[0]].type.dtype)
     case .pack(let layout, let k, let n):
       append(.pack(layout, x: whole(x[0]), out: whole(out), k: k, n: n), dtype)
-    case .matmul(let k, let n, let hasBias, let activation):
+    case .matmul(let k, let n, let end):
       append(
         .matmul(
-          a: rows(x[0]), packed: whole(x[1]), bias: hasBias ? whole(x[2]) : nil, out: target(out),
-          rowsPerLane: type.shape.count / n / lanes, k: k, n: n, activation: activation), dtype)
+          a: rows(x[0]), packed: whole(x[1]), bias: end.hasBias ? whole(x[2]) : nil,
+          times: end.factor == nil ? nil : rows(x.last!), out: target(out),
+          rowsPerLane: type.shape.count / n / lanes, k: k, n: n, activation: end.activation,
+          factor: end.factor),
+        dtype)
     case .matmulOuter:
       append(
         .matmulOuter(

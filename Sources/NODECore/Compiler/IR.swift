@@ -21,8 +21,8 @@ enum Opcode: Hashable {
   case scatterAdd
   case rowwise(RowOperation)
   case pack(PackLayout, k: Int, n: Int)
-  /// Operands a [rows, k], packed, and the bias where it has one.
-  case matmul(k: Int, n: Int, bias: Bool, activation: Elementwise?)
+  /// Operands a [rows, k], packed, and what the epilogue reads: the bias, then the factor.
+  case matmul(k: Int, n: Int, Epilogue)
   /// a [rows, m], b [rows, n] -> [m, n].
   case matmulOuter
   case matmulBatched(transposeA: Bool, transposeB: Bool)
@@ -43,6 +43,13 @@ enum Opcode: Hashable {
   /// The only lane as a tensor that an instruction reads as a whole, and back.
   case laneToWhole
   case wholeToLane
+}
+
+/// What a product does to its result while that is in cache: activation(product + bias) * factor.
+struct Epilogue: Hashable {
+  var hasBias = false
+  var activation: Elementwise?
+  var factor: ProductFactor?
 }
 
 /// How the elements of a value lie in the storage of another one: offset + sum of index * stride, in elements.

@@ -149,7 +149,8 @@ extension IRInstruction {
   /// Whether lanes read this operand as a whole: weights, tables.
   func isShared(_ index: Int, _ ir: IR) -> Bool {
     switch opcode {
-    case .matmul, .conv, .convInputGradient: index > 0
+    case .matmul(_, _, let end): index > 0 && (end.factor == nil || index < operands.count - 1)
+    case .conv, .convInputGradient: index > 0
     case .gather, .random: index == 0
     case .matmulBatched: ir[operands[index]].shape.rank == 2
     case .matrix: sharesBatch(index, ir)

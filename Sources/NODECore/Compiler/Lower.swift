@@ -109,7 +109,7 @@ extension IR {
     let out = self[instruction.results[0]]
     switch instruction.opcode {
     case .elementwise(let operation): return out.count * operation.flops
-    case .matmul(let k, _, _, _): return 2 * out.count * k
+    case .matmul(let k, _, _): return 2 * out.count * k
     case .matmulOuter: return 2 * out.count * self[instruction.operands[0]].shape[0]
     case .matmulBatched(let transposeA, _):
       let a = self[instruction.operands[0]].shape

@@ -1,12 +1,13 @@
-// Epilogues: what a matrix product or a convolution can do to its result before it leaves the registers.
+// Epilogues: what a matrix product or a convolution can do to its result before it leaves the cache.
 
 enum Peephole {
-  /// product + bias becomes one instruction, and activation(product + bias) too, where nobody reads the values between.
+  /// A dense layer becomes one instruction, and so do its derivatives: product + bias, activation(product + bias),
+  /// product * derivative(layer's result), where nobody reads the values between.
   static func run(_ ir: inout IR, outputs: [ValueID]) {
-    var readers = count(ir, outputs)
-    for number in ir.live(from: outputs) { addBias(&ir, number, readers) }
-    readers = count(ir, outputs)
-    for number in ir.live(from: outputs) { activate(&ir, number, readers) }
+    for pass in [addBias, activate, multiply] {
+      let readers = count(ir, outputs)
+      for number in ir.live(from: outputs) { pass(&ir, number, readers) }
+    }
   }
 
   private static func count(_ ir: IR, _ outputs: [ValueID]) -> [ValueID: Int] {
@@ -20,11 +21,18 @@ enum Peephole {
     return count
   }
 
-  /// The product that computed exactly this value, if nobody else reads it.
-  private static func product(_ ir: IR, _ id: ValueID, _ readers: [ValueID: Int]) -> IRInstruction? {
+  /// The instruction that computed exactly this value, if nobody else reads it.
+  private static func only(_ ir: IR, _ id: ValueID, _ readers: [ValueID: Int]) -> IRInstruction? {
     guard case .result(let number, 0) = ir[id].definition, readers[id] == 1 else { return nil }
-    switch ir.instructions[number].opcode {
-    case .matmul(_, _, _, nil), .conv(_, _, nil): return ir.instructions[number]
+    return ir.instructions[number]
+  }
+
+  /// Such a product without activation and factor.
+  private static func product(_ ir: IR, _ id: ValueID, _ readers: [ValueID: Int]) -> IRInstruction? {
+    guard let instruction = only(ir, id, readers) else { return nil }
+    switch instruction.opcode {
+    case .matmul(_, _, let end): return end.activation == nil && end.factor == nil ? instruction : nil
+    case .conv(_, _, nil): return instruction
     default: return nil
     }
   }
@@ -43,7 +51,9 @@ enum Peephole {
       }
       let opcode: Opcode
       switch product.opcode {
-      case .matmul(let k, let n, false, _): opcode = .matmul(k: k, n: n, bias: true, activation: nil)
+      case .matmul(let k, let n, var end) where !end.hasBias:
+        end.hasBias = true
+        opcode = .matmul(k: k, n: n, end)
       case .conv(let geometry, false, _): opcode = .conv(geometry, bias: true, activation: nil)
       default: continue
       }
@@ -61,10 +71,45 @@ enum Peephole {
     else { return }
     let opcode: Opcode
     switch product.opcode {
-    case .matmul(let k, let n, let bias, _): opcode = .matmul(k: k, n: n, bias: bias, activation: operation)
+    case .matmul(let k, let n, var end):
+      end.activation = operation
+      opcode = .matmul(k: k, n: n, end)
     case .conv(let geometry, let bias, _): opcode = .conv(geometry, bias: bias, activation: operation)
     default: return
     }
     ir.replace(number, opcode, product.operands, name: product.name + " " + instruction.name)
+  }
+
+  private static func multiply(_ ir: inout IR, _ number: Int, _ readers: [ValueID: Int]) {
+    let instruction = ir.instructions[number]
+    guard case .elementwise(.multiply) = instruction.opcode else { return }
+    for index in 0...1 {
+      var other = instruction.operands[1 - index]
+      guard let product = product(ir, instruction.operands[index], readers),
+        case .matmul(let k, let n, var end) = product.opcode, isRowByRow(ir, other)
+      else { continue }
+      var name = product.name
+      end.factor = .itself
+      if let source = only(ir, other, readers), case .elementwise(let operation) = source.opcode,
+        operation.arity == 1, isRowByRow(ir, source.operands[0])
+      {
+        end.factor = .of(operation)
+        other = source.operands[0]
+        name += " " + source.name
+      }
+      ir.replace(
+        number, .matmul(k: k, n: n, end), product.operands + [other], name: name + " " + instruction.name)
+      return
+    }
+  }
+
+  /// Whether the kernel can walk this value beside the product's rows wherever those are a block of lanes: a tensor of its
+  /// own. Constants are not cut into lanes.
+  private static func isRowByRow(_ ir: IR, _ id: ValueID) -> Bool {
+    guard let view = ir.view(id), ir.isContiguous(id), ir[view.base].count == ir[id].count else {
+      return false
+    }
+    if case .constant = ir[view.base].definition { return false }
+    return true
   }
 }

@@ -135,8 +135,9 @@ struct SolverAnalysis {
       return isPartial != [true, true]
     case .matrix(let operation):
       return operation.hasRightSide && !isPartial.dropLast().contains(true)
-    case .matmul(_, _, let bias, let activation):
-      return !bias && activation == nil && isPartial.prefix(2) != [true, true]
+    case .matmul(_, _, let end):
+      return !end.hasBias && end.activation == nil && (end.factor == nil || !isPartial.last!)
+        && isPartial.prefix(2) != [true, true]
     case .elementwise(.divide):
       return !isPartial[1]
     case .elementwise(.select):

@@ -106,12 +106,16 @@ struct ImageWriter {
       (i.in.0, i.out.0) = (id(x), id(out))
       i.u.pack = .init(
         kind: layout.kernel, k: Int64(k), n: Int64(n), conv: layout.geometry?.kernel ?? nk_conv())
-    case .matmul(let a, let packed, let bias, let out, let rows, let k, let n, let activation):
-      (i.in.0, i.in.1, i.in.2, i.out.0) = (id(a), id(packed), id(bias), id(out))
-      i.u.matmul = .init(rows_per_lane: Int64(rows), k: Int64(k), n: Int64(n), act: code(activation))
+    case .matmul(
+      let a, let packed, let bias, let times, let out, let rows, let k, let n, let activation, let factor):
+      (i.in.0, i.in.1, i.in.2, i.in.3, i.out.0) = (id(a), id(packed), id(bias), id(times), id(out))
+      var function: Elementwise?
+      if case .of(let operation) = factor { function = operation }
+      i.u.matmul = .init(
+        rows_per_lane: Int64(rows), k: Int64(k), n: Int64(n), act: code(activation), factor: code(function))
     case .matmulOuter(let a, let b, let out, let rows, let k, let n):
       (i.in.0, i.in.1, i.out.0) = (id(a), id(b), id(out))
-      i.u.matmul = .init(rows_per_lane: Int64(rows), k: Int64(k), n: Int64(n), act: -1)
+      i.u.matmul = .init(rows_per_lane: Int64(rows), k: Int64(k), n: Int64(n), act: -1, factor: -1)
     case .matmulBatched(let m):
       (i.in.0, i.in.1, i.out.0) = (id(m.a), id(m.b), id(m.out))
       i.u.batched = nk_batched(

@@ -30,10 +30,11 @@ package enum Kernel: Sendable {
   /// x [outer, count, inner] per lane -> out [inner] (acc): sum over lanes, outer and count.
   case reduceLanes(x: BufferID, out: BufferID, outer: Int, count: Int, inner: Int, scale: Double)
   case pack(PackLayout, x: BufferID, out: BufferID, k: Int, n: Int)
-  /// out [rows, n] = activation(a [rows, k] * packed + bias).
+  /// out [rows, n] = activation(a [rows, k] * packed + bias) * factor(times [rows, n]).
   case matmul(
-    a: BufferID, packed: BufferID, bias: BufferID?, out: BufferID, rowsPerLane: Int, k: Int, n: Int,
-    activation: Elementwise?)
+    a: BufferID, packed: BufferID, bias: BufferID?, times: BufferID? = nil, out: BufferID, rowsPerLane: Int,
+    k: Int,
+    n: Int, activation: Elementwise?, factor: ProductFactor? = nil)
   /// out [k, n] (acc) = a [rows, k] transposed * b [rows, n].
   case matmulOuter(a: BufferID, b: BufferID, out: BufferID, rowsPerLane: Int, k: Int, n: Int)
   case matmulBatched(BatchedMatmul)
@@ -74,6 +75,12 @@ package enum Kernel: Sendable {
   case scan(NestedScan)
   case solve(NestedSolve)
   case solveGradient(NestedSolve)
+}
+
+/// What a product is multiplied by: an operand, or an elementwise operation of it.
+package enum ProductFactor: Hashable, Sendable {
+  case itself
+  case of(Elementwise)
 }
 
 /// How an operand is walked: offset + sum of index * stride over the axes + lane * laneStride, in elements.

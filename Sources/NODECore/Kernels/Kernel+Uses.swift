@@ -65,10 +65,11 @@ extension Instruction {
     case .pack(let layout, let x, let out, let k, let n):
       whole("x", x, .read, layout.geometry.map(\.filterCount) ?? k * n)
       packed(out, .write, k: k, n: n)
-    case .matmul(let a, let operand, let bias, let out, let perLane, let k, let n, _):
+    case .matmul(let a, let operand, let bias, let times, let out, let perLane, let k, let n, _, _):
       rows("a", a, .read, perLane * k)
       packed(operand, .read, k: k, n: n)
       whole("bias", bias, .read, n)
+      rows("times", times, .read, perLane * n)
       rows("output", out, .write, perLane * n)
     case .matmulOuter(let a, let b, let out, let perLane, let k, let n):
       rows("a", a, .read, perLane * k)

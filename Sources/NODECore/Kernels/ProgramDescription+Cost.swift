@@ -84,8 +84,10 @@ extension Kernel {
       return outer * count * inner
     case .scan(let scan):
       return scan.steps * scan.body.cost.flops
-    case .matmul(_, _, let bias, _, let rows, let k, let n, let function):
-      return rows * n * (2 * k + (bias == nil ? 0 : 1)) + activation(function, rows * n)
+    case .matmul(_, _, let bias, let times, _, let rows, let k, let n, let function, let factor):
+      var each = 2 * k + (bias == nil ? 0 : 1) + (times == nil ? 0 : 1) + (function?.flops ?? 0)
+      if case .of(let operation) = factor { each += operation.flops }
+      return rows * n * each
     case .matmulOuter(_, _, _, let rows, let k, let n):
       return 2 * rows * k * n
     case .matmulBatched(let m):

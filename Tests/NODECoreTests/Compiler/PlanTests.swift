@@ -60,6 +60,28 @@ import Testing
     #expect(both.instructions.map(\.kernel.name) == ["pack", "matmul", "elementwise"])
   }
 
+  @Test func derivativesOfALayerAreTheirProductsEpilogue() throws {
+    let x = input(9, 4), w = input(4, 6), t = input(9, 4)
+    let y = Value.matmul(x, w).map(.tanh)
+    // Forward mode: the layer, and the tangent's product times the derivative.
+    let forward = try check([x, w, t], [y, Value.matmul(t, w) * y.map(.dtanh)])
+    #expect(forward.instructions.map(\.kernel.name) == ["pack", "matmul", "matmul"])
+    // Backward through two layers, for the inputs alone: three products after the forward ones' two.
+    let v = input(6, 4), z = Value.matmul(y, v)
+    let gradient = pullback(of: [z.map(.tanh)], cotangents: [t], to: [x])[0]!
+    let program = try check([x, w, v, t], [gradient])
+    #expect(program.instructions.filter { $0.kernel.name == "matmul" }.count == 4)
+    // tanh'(z) * t has no product before it; tanh'(y) has.
+    #expect(program.instructions.filter { $0.kernel.name == "elementwise" }.count == 1)
+    // A factor that somebody else reads is read as it is, a broadcast one is no epilogue.
+    let d = y.map(.dtanh)
+    let both = try check([x, w, t], [Value.matmul(t, w) * d, d])
+    #expect(both.instructions.map(\.kernel.name).filter { $0 == "elementwise" }.count == 1)
+    let row = input(6)
+    let scaled = try check([x, w, row], [Value.matmul(x, w) * row.broadcast(to: [9, 6], axes: [1])])
+    #expect(scaled.instructions.map(\.kernel.name) == ["pack", "matmul", "elementwise"])
+  }
+
   @Test func transposesOfWeightsAreNotCopied() throws {
     let x = input(9, 4), w = input(6, 4)
     let program = try check([x, w], [Value.matmul(x, w.permuted(to: [1, 0]))])
