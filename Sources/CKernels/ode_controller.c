@@ -34,14 +34,17 @@ int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h) 
   const nk_controller *c = solve->controller;
   const double order = solve->tableau->embedded_order + 1;
   const int finite = isfinite(error);
+  const int accepted = finite && error <= 1;
   double factor = c->min_factor;
   if (finite && error == 0)
     factor = c->max_factor;
   else if (finite)
-    factor = c->safety * pow(error, -(c->i + c->p) / order) * pow(pace->error_before, c->p / order);
+    factor = c->safety * pow(error, -(c->i + c->p) / order);
+  // Of a rejected step the error before says nothing, and with a negative gain it would keep the step as it is.
+  if (accepted && error != 0) factor *= pow(pace->error_before, c->p / order);
   factor = fmin(fmax(factor, c->min_factor), c->max_factor);
-  const int accepted = finite && error <= 1;
-  if (!accepted || pace->after_rejection) factor = fmin(factor, 1);
+  if (accepted && pace->after_rejection) factor = fmin(factor, 1);
+  if (!accepted) factor = fmin(factor, fmax(c->min_factor, NK_LARGEST_RETRY));
   pace->h = fabs(h) * factor;
   pace->after_rejection = !accepted;
   if (!accepted) pace->non_finite = !finite; // why steps are as small as they are

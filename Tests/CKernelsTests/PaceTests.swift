@@ -36,7 +36,8 @@ import Testing
       if !isAccepted { nonFinite = !error.isFinite }  // of the last rejected step
       if rule.adaptive != 0 {
         var factor = !error.isFinite ? rule.min_factor : min(max(factor, rule.min_factor), rule.max_factor)
-        if !isAccepted || afterRejection { factor = min(factor, 1) }
+        if !isAccepted { factor = min(factor, max(NK_LARGEST_RETRY, rule.min_factor)) }
+        if afterRejection { factor = min(factor, 1) }
         h = abs(t1 - t) * factor
         afterRejection = !isAccepted
         if isAccepted { logBefore = max(logarithm / 2, -9.210340371976182) } else { lastError = error }
@@ -122,6 +123,19 @@ import Testing
 
   private func isSame(_ a: Double, _ b: Double) -> Bool { a == b || (a.isNaN && b.isNaN) }
 
+  /// A rejected step is retried with a smaller one, whatever the gains and the error before.
+  @Test(arguments: KernelCase.all.filter { $0.dtype == .NK_F64 }, [0.2, 0.95])
+  func retriesAreSmaller(kernel: KernelCase, least: Double) throws {
+    var rule = Self.rule
+    (rule.min_factor, rule.safety, rule.gain, rule.gain_before) = (least, 0, -0.05, -0.1)
+    let errors: [Double] = [1 + 0x1p-52, 1.01, 2, 1e6, .infinity, .nan]
+    let rows = errors.map { Row(t1: 0.1, error: $0, logBefore: -9) }
+    let found = Rows(rows)
+    let judge = try #require(kernel.kernels.pace_judge)
+    #expect(judge(&rule, &found.paces, rows.count) & Int32(NK_PACE_REJECTED) != 0)
+    for r in rows.indices { #expect(found[r].h > 0 && found[r].h <= max(0.9, least) * 0.1 * 1.0000001) }
+  }
+
   @Test(arguments: KernelCase.all.filter { $0.dtype == .NK_F64 }, [Double.infinity, 0.05])
   func rowsFollowTheRule(kernel: KernelCase, longest: Double) throws {
     var random = SeededGenerator(state: 5)
@@ -163,7 +177,8 @@ import Testing
           let logarithm = found.paces.logarithm[r], factor = found.paces.factor[r]
           if adaptive == 1, expected[r].error.isFinite, expected[r].error > 0 {
             #expect(abs(logarithm - log(expected[r].error)) <= 1e-13 * max(1, abs(logarithm)))
-            let right = exp(rule.safety + rule.gain * logarithm + rule.gain_before * expected[r].logBefore)
+            let past = expected[r].error <= 1 ? rule.gain_before * expected[r].logBefore : 0
+            let right = exp(rule.safety + rule.gain * logarithm + past)
             #expect(abs(factor - right) <= 1e-13 * right)
           }
           let here = expected[r].judge(rule, logarithm: logarithm, factor: factor)

@@ -80,8 +80,12 @@ typedef struct nk_pace_rule {
   int64_t adaptive, max_steps;
   double min_step, max_step; // max_step: infinite where there is none
   double min_factor, max_factor;
-  double safety, gain, gain_before; // the factor is exp(safety + gain * log(error^2) + gain_before * log_before)
+  // The factor is exp(safety + gain * log(error^2) + gain_before * log_before), after a rejection without the last term.
+  double safety, gain, gain_before;
 } nk_pace_rule;
+// The factor after a rejection is at most this, or the least factor of all where that is larger: a step that is hardly
+// smaller would be rejected again.
+#define NK_LARGEST_RETRY 0.9
 
 // What a matrix product does to its rows while they are in the first-level cache: act(C + bias) * factor(times). A dense
 // layer is one such product; its Jacobian-vector and vector-Jacobian products are products times the activation's

@@ -1,7 +1,8 @@
 /// Who decides the next step.
 public struct Controller: Sendable, Hashable {
   /// How the factor of the step follows from the scaled error e of this step and e' of the one before, with k the
-  /// order of the embedded solution plus one.
+  /// order of the embedded solution plus one. After a rejection e' is left out, and the factor is at most 0.9 (or the lower
+  /// of the factors, where that is larger).
   public enum Law: Sendable, Hashable {
     /// e^(-1/k): the deadbeat law, what torchdiffeq and diffrax do by default.
     case integral

@@ -7,11 +7,18 @@ extension Solution {
   public func reconstruction() -> Tensor<Scalar> {
     guard inputs.timeCount > 1 else { return Tensor(inputs.y0) }
     let axis = inputs.isPerLane ? 1 : 0
-    let shape: Shape = inputs.isPerLane ? [inputs.times.shape[0], 1] : [1]
-    let ends = [inputs.time(inputs.timeCount - 1), inputs.time(0)].map { $0.reshaped(to: shape) }
+    let controller = inputs.instruction.controller
+    let times: Value
+    if !controller.isAdaptive, controller.stepsPerInterval > 0 {
+      // So many steps were taken between any two save times: the way back stops at each of them.
+      times = Graph.one(.reverse(axes: [axis]), [inputs.times])
+    } else {
+      let shape: Shape = inputs.isPerLane ? [inputs.times.shape[0], 1] : [1]
+      let ends = [inputs.time(inputs.timeCount - 1), inputs.time(0)].map { $0.reshaped(to: shape) }
+      times = Graph.one(.concatenate(axis: axis), ends)
+    }
     let back = SolveInputs(
-      instruction: inputs.instruction,
-      values: [final.value, Graph.one(.concatenate(axis: axis), ends)] + inputs.captures)
+      instruction: inputs.instruction, values: [final.value, times] + inputs.captures)
     return Tensor(back.solved()[0].last().reshaped(to: inputs.y0.shape))
   }
 }

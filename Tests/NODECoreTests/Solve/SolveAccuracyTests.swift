@@ -188,6 +188,33 @@ import Testing
     #expect(fine < 1e-6)
     #expect(coarse > 1e-3)
   }
+
+  /// So many steps between save times are as many on the way back.
+  @Test func reconstructionOfStepsPerInterval() throws {
+    let times = (0...100).map { 0.1 * Double($0) }
+    for controller in [
+      Controller.automatic, .fixed(stepsPerInterval: 2), .fixed(stepsPerInterval: 1).perLane,
+      .fixed(step: 0.1),
+    ] {
+      let error = try odeint(
+        from: Tensor<Double>([1]), at: times, method: .rk4, controller: controller
+      ) { _, y in -y }.reconstructionError()
+      #expect(error < 1e-4, "\(controller)")
+    }
+  }
+
+  /// Gains that would keep a rejected step as it is, where a quick change follows a long rest.
+  @Test(arguments: [false, true])
+  func rejectedStepsShrinkWhateverTheGains(isPerLane: Bool) throws {
+    let controller = Controller.adaptive(law: .gains(i: 1, p: -0.5), safety: 1, maxSteps: 2000)
+    let solution = try odeint(
+      from: Tensor<Double>([[0.0]]), t0: 0, t1: 10, controller: isPerLane ? controller.perLane : controller
+    ) { t, y in tanh((t - 5.0) * 200.0) - y }
+    #expect(try solution.statistics.rejected < 100)
+    // y' = -1 - y up to 5, then 1 - y.
+    let expected = 1 - (2 - exp(-5.0)) * exp(-5.0)
+    #expect(abs(solution.final.scalars[0] - expected) < 1e-3)
+  }
 }
 
 extension CoupledProblem {
