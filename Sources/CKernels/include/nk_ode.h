@@ -119,7 +119,8 @@ int64_t nk_ode_workspace_bytes(const nk_ode *ode, nk_opcode op, int32_t threads)
 nk_status nk_ode_execute(const nk_instr *instr, const nk_frame *frame, char *workspace);
 
 // Meaning of time gradients (.exact): the accepted steps are frozen as fractions of [times.first, times.last] (with
-// steps_per_interval: of the interval between save times that they divide), so t_n = t0 + s_n (t1 - t0);
+// steps_per_interval: of the interval between save times that they divide), so t_n = t0 + s_n (t1 - t0), which steps of a
+// fixed size are not when the solve runs again;
 // save times inside of a step move the point where the dense output is read, those between
 // the first and the last that are the end of a step move their state along f(t_i, y_i). (.backsolve): dL/dt_i = <ct_i, f(t_i,
 // y_i)>, dL/dt_0 = -<lambda(t_0), f(t_0, y_0)>; fixed steps take as many steps between save times as forward ones, adaptive

@@ -10,7 +10,8 @@
 // time inside of the span moves relative to the frozen fractions by t_i' - tau(t_i); that reads the dense output
 // elsewhere, which moves the saved state by its slope there. We take f(t_i, y_i) for the slope: equal where a save time
 // is the end of a step, else to the accuracy of the interpolant. With `.fixed(stepsPerInterval:)` all this holds of every
-// interval by itself.
+// interval by itself. Steps of `.fixed(step:)` are taken for fractions too, which they are not when the solve runs again:
+// which save times lie in the last, shortened step depends on numbers, and shapes cannot.
 
 extension SolveInputs {
   /// The states and their tangent along `tangents` (nil: zero; one at least is not), by one solve that takes the steps

@@ -2,8 +2,8 @@
 public struct SensitivityMethod: Sendable, Hashable {
   /// Memory for the states that an exact gradient keeps.
   public enum Memory: Sendable, Hashable {
-    /// Every step of a solve of fixed steps that fits into 16 MiB (but at least 16 states); as many states for
-    /// adaptive steps, whose number is not known beforehand.
+    /// Every step of a solve of fixed steps, as far as they fit into 16 MiB (but at least 16 states, and at most 4096); as
+    /// many states for adaptive steps, whose number is not known beforehand.
     case automatic
     /// At most so many bytes of states, but at least two states. The times of the steps (8 bytes each, up to the
     /// budget of steps) are kept besides.
@@ -18,6 +18,10 @@ public struct SensitivityMethod: Sendable, Hashable {
 
   /// The gradient of the discrete map that was computed, with the accepted steps frozen: equal to that of the unrolled
   /// steps to round-off. States y_n are kept as far as the memory goes; from those the others are integrated again.
+  ///
+  /// With respect to times, steps are frozen as fractions of the span (of the interval for `.fixed(stepsPerInterval:)`). That
+  /// is not how the steps of `.fixed(step:)` follow the times when the solve runs again, so there the gradient with
+  /// respect to times is that of the solution to the accuracy of the steps, not that of the computed map.
   ///
   /// `residuals` is memory for more than states: what the field's derivative needs of every stage (the activations of a
   /// network). Steps from the first on keep theirs while there is room, and the gradient does not evaluate the field
