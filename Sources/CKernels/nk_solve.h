@@ -63,6 +63,14 @@ static inline char *nk_tape_residual(const nk_tape *tape, const nk_tableau *m, i
   return nk_tape_slope(tape, m, n, i) + tape->slope_bytes + block * tape->residual_stride;
 }
 
+// More than fit into an address space: sums of a few sizes made of it do not overflow, the allocation fails.
+#define NK_UNAFFORDABLE ((int64_t)1 << 50)
+// The product of counts and bytes, or NK_UNAFFORDABLE where it is above.
+static inline int64_t nk_size_product(int64_t a, int64_t b) {
+  int64_t product;
+  return __builtin_mul_overflow(a, b, &product) || product > NK_UNAFFORDABLE ? NK_UNAFFORDABLE : product;
+}
+
 // One worker's scratch, blocks of lanes: [block_lanes, dim] each.
 typedef struct nk_scratch {
   char *k[NK_MAX_STAGES], *slope[NK_MAX_STAGES]; // stages of the state and (gradients) of the adjoint

@@ -43,8 +43,9 @@ int64_t nk_lanes_plan(nk_solve *s, nk_bump *bump) {
 // --- Tape --------------------------------------------------------------------------------------------------------
 static int64_t most_steps(const nk_ode *ode) {
   const nk_controller *c = &ode->controller;
-  if (!c->adaptive && c->steps_per_interval > 0) return c->steps_per_interval * nk_max(ode->time_count - 1, 1);
-  return nk_max(c->max_steps, 1);
+  if (!c->adaptive && c->steps_per_interval > 0)
+    return nk_size_product(c->steps_per_interval, nk_max(ode->time_count - 1, 1));
+  return nk_min(nk_max(c->max_steps, 1), NK_UNAFFORDABLE);
 }
 
 int64_t nk_lane_tape_capacity(const nk_ode *ode) {
@@ -61,8 +62,9 @@ int64_t nk_lane_tape_longest(const nk_ode *ode) {
 
 int64_t nk_lane_tape_bytes(const nk_ode *ode) {
   const int64_t capacity = nk_lane_tape_capacity(ode);
-  const int64_t states = capacity * ode->dim * nk_dtype_bytes(ode->dtype);
-  return 2 * (int64_t)sizeof(int64_t) + capacity * (int64_t)sizeof(nk_kept) + ((states + 7) & ~(int64_t)7);
+  const int64_t states = nk_size_product(capacity, ode->dim * nk_dtype_bytes(ode->dtype));
+  const int64_t kept = nk_size_product(capacity, sizeof(nk_kept));
+  return 2 * (int64_t)sizeof(int64_t) + kept + ((states + 7) & ~(int64_t)7);
 }
 
 nk_lane_tape nk_lane_tape_of(const nk_solve *s, int64_t lane) {

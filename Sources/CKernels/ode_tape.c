@@ -2,17 +2,12 @@
 #include <string.h>
 #include "nk_lanes.h"
 
-// More than fit into an address space: sizes made of it do not overflow, the allocation fails.
-static const int64_t unaffordable = (int64_t)1 << 50;
-
 // Steps a solve can take at most.
 static int64_t most_steps(const nk_ode *ode) {
   const nk_controller *c = &ode->controller;
-  int64_t steps = nk_max(c->max_steps, 1);
-  if (!c->adaptive && c->steps_per_interval > 0 &&
-      __builtin_mul_overflow(c->steps_per_interval, (int64_t)nk_max(ode->time_count - 1, 1), &steps))
-    return unaffordable;
-  return nk_min(steps, unaffordable);
+  if (!c->adaptive && c->steps_per_interval > 0)
+    return nk_size_product(c->steps_per_interval, nk_max(ode->time_count - 1, 1));
+  return nk_min(nk_max(c->max_steps, 1), NK_UNAFFORDABLE);
 }
 
 // How many steps' stages there is room for.
@@ -37,14 +32,14 @@ int64_t nk_tape_plan(nk_tape *tape, const nk_ode *ode, void *base) {
   tape->capacity = nk_max(1, nk_min(ode->checkpoints, tape->steps_capacity));
   tape->header = nk_take(&bump, NK_TAPE_HEADER * (int64_t)sizeof(int64_t));
   tape->t = nk_take(&bump, (tape->steps_capacity + 1) * (int64_t)sizeof(double));
-  tape->states = nk_take(&bump, tape->capacity * ode->lanes * ode->dim * nk_dtype_bytes(ode->dtype));
+  tape->states = nk_take(&bump, nk_size_product(tape->capacity, ode->lanes * ode->dim * nk_dtype_bytes(ode->dtype)));
   plan_stages(tape, ode);
-  tape->stages = nk_take(&bump, tape->kept_capacity * ode->tableau->stages * tape->stage_stride);
+  tape->stages = nk_take(&bump, nk_size_product(tape->kept_capacity, ode->tableau->stages * tape->stage_stride));
   return bump.used;
 }
 
 int64_t nk_ode_tape_bytes(const nk_ode *ode) {
-  if (ode->controller.per_lane) return ode->lanes * nk_lane_tape_bytes(ode);
+  if (ode->controller.per_lane) return nk_size_product(ode->lanes, nk_lane_tape_bytes(ode));
   nk_tape tape;
   return nk_tape_plan(&tape, ode, NULL);
 }

@@ -3,6 +3,26 @@ import Foundation
 import Testing
 
 @Suite struct OdeGradientTests {
+  /// Budgets that no machine has give a size that no machine has, and no negative one.
+  @Test(arguments: [0, 1] as [Int32]) func tapesBeyondAllMemory(isPerLane: Int32) {
+    var tableau = TestMethod.rk4.tableau
+    withUnsafePointer(to: &tableau) { tableau in
+      var ode = nk_ode()
+      ode.tableau = tableau
+      ode.controller = OdeProblem.adaptive(1e-6)
+      ode.controller.per_lane = isPerLane
+      ode.controller.max_steps = 1 << 40
+      ode.dtype = .NK_F64
+      (ode.lanes, ode.dim, ode.time_count) = (1 << 20, 1 << 10, 2)
+      ode.checkpoints = .max
+      #expect(nk_ode_tape_bytes(&ode) >= 1 << 50)
+      ode.controller.adaptive = 0
+      ode.controller.steps_per_interval = .max
+      ode.time_count = .max
+      #expect(nk_ode_tape_bytes(&ode) >= 1 << 50)
+    }
+  }
+
   static let grids: [[Double]] = [[0, 0.6, 1.3], [0.5, -0.2, -0.25, -0.9], [1, 2]]
 
   static func expectExact(_ problem: OdeProblem, sourceLocation: SourceLocation = #_sourceLocation) throws {
