@@ -17,13 +17,13 @@ public struct BatchNorm<Scalar: FloatingScalar>: Layer {
   public var scale: Tensor<Scalar>
   /// [channels].
   public var bias: Tensor<Scalar>
-  /// [channels]; zeros at first. A parameter without a gradient.
+  /// [channels]; zeros at first. Not trained: optimizers leave it alone.
   public var runningMean: Tensor<Scalar>
-  /// [channels]; ones at first. A parameter without a gradient.
+  /// [channels]; ones at first. Not trained.
   public var runningVariance: Tensor<Scalar>
   /// The weight of a new batch in the running statistics; in [0, 1].
   public var momentum: Double { didSet { requireSettings() } }
-  /// Finite and positive.
+  /// Finite and positive, in the element type too.
   public var epsilon: Double { didSet { requireSettings() } }
 
   /// Defaults are PyTorch's.
@@ -44,6 +44,7 @@ public struct BatchNorm<Scalar: FloatingScalar>: Layer {
   private func requireSettings() {
     requireSetting("BatchNorm", "momentum", momentum, .share)
     requireSetting("BatchNorm", "epsilon", epsilon, .positive)
+    requirePositive("BatchNorm", "epsilon", epsilon, in: Scalar.self)
   }
 
   /// By the running statistics.
@@ -77,7 +78,7 @@ public struct BatchNorm<Scalar: FloatingScalar>: Layer {
   public mutating func visitParameters(_ visit: inout ParameterVisitor) {
     visit("scale", &scale)
     visit("bias", &bias)
-    visit("runningMean", &runningMean)
-    visit("runningVariance", &runningVariance)
+    visit.statistic("runningMean", &runningMean)
+    visit.statistic("runningVariance", &runningVariance)
   }
 }

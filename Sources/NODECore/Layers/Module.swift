@@ -26,6 +26,9 @@ public struct ParameterVisitor {
   private var path: [String] = []
   package private(set) var names: [String] = []
   package private(set) var values: [Value] = []
+  /// For each of the values: whether an optimizer moves it.
+  package private(set) var areTrained: [Bool] = []
+  private var isStatistic = false
   private var position = 0
 
   package init(recordsNames: Bool) {
@@ -46,12 +49,26 @@ public struct ParameterVisitor {
     if recordsNames { path.removeLast() }
   }
 
+  /// Shows a parameter that is not trained, such as a running mean: part of the model and its checkpoints, which an objective
+  /// may replace, but optimizers leave alone.
+  public mutating func statistic(_ name: String, _ module: inout some Module) {
+    let wasStatistic = isStatistic
+    isStatistic = true
+    self(name, &module)
+    isStatistic = wasStatistic
+  }
+
   fileprivate mutating func leaf<Scalar>(_ tensor: inout Tensor<Scalar>) {
     switch action {
     case .read:
       values.append(tensor.value)
+      areTrained.append(!isStatistic)
       if recordsNames { names.append(path.joined(separator: ".")) }
     case .replace(let replacements):
+      require(
+        position < replacements.count,
+        "ParameterVisitor: \(replacements.count) replacements for more parameters; does visitParameters change?"
+      )
       let value = replacements[position]
       require(
         value.type == tensor.value.type,
@@ -106,8 +123,13 @@ extension Module {
   /// The same module, whose parameters no gradient reaches.
   public func stoppingGradient() -> Self { replacingParameters(parameterValues.map(\.stoppingGradient)) }
 
-  /// The number of trainable scalars.
-  public var parameterCount: Int { parameterValues.reduce(0) { $0 + $1.shape.count } }
+  /// The number of trainable scalars: without those of statistics, which `parameterLayout.count` has.
+  public var parameterCount: Int {
+    var copy = self
+    var visitor = ParameterVisitor(recordsNames: false)
+    copy.visitParameters(&visitor)
+    return zip(visitor.values, visitor.areTrained).reduce(0) { $0 + ($1.1 ? $1.0.shape.count : 0) }
+  }
 
   /// Where each parameter lies in the module's flat vector.
   public var parameterLayout: ParameterLayout { ParameterLayout(self) }

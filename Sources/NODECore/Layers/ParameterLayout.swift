@@ -8,6 +8,8 @@ public struct ParameterLayout: Sendable, Hashable {
     /// In elements.
     public let offset: Int
     package let dtype: DType
+    /// False: a statistic, which optimizers leave alone.
+    public let isTrained: Bool
     /// Its elements of the vector, row-major.
     public var range: Range<Int> { offset..<(offset + shape.count) }
   }
@@ -23,9 +25,12 @@ public struct ParameterLayout: Sendable, Hashable {
     var visitor = ParameterVisitor(recordsNames: true)
     copy.visitParameters(&visitor)
     var offset = 0
-    entries = zip(visitor.names, visitor.values).map { name, value in
+    entries = visitor.values.indices.map { i in
+      let value = visitor.values[i]
       defer { offset += value.shape.count }
-      return Entry(name: name, shape: value.shape, offset: offset, dtype: value.dtype)
+      return Entry(
+        name: visitor.names[i], shape: value.shape, offset: offset, dtype: value.dtype,
+        isTrained: visitor.areTrained[i])
     }
     count = offset
     require(
@@ -75,14 +80,14 @@ public struct ParameterLayout: Sendable, Hashable {
 }
 
 extension Module {
-  /// All parameters as one vector [parameterCount]. Traps where a parameter is not a `Scalar`.
+  /// All parameters, also those that are not trained, as one vector [parameterLayout.count]. Traps where a parameter is not a `Scalar`.
   public func parameterVector<Scalar: FloatingScalar>(_ type: Scalar.Type = Float.self) -> Tensor<Scalar> {
     let layout = parameterLayout
     layout.requireDType(Scalar.dtype, "parameterVector")
     return Tensor(layout.flatten(parameterValues))
   }
 
-  /// The same module with the parameters of a vector [parameterCount].
+  /// The same module with the parameters of a vector [parameterLayout.count].
   public func replacingParameters<Scalar: FloatingScalar>(with vector: Tensor<Scalar>) -> Self {
     replacingParameters(parameterLayout.unflatten(vector.value))
   }

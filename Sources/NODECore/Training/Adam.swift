@@ -6,7 +6,7 @@ public struct Adam: Optimizer {
   public var learningRate: Schedule
   /// In [0, 1).
   public var beta1: Double, beta2: Double
-  /// Positive: without it a parameter whose gradient is zero would become 0 / 0.
+  /// Positive, in the element type too: without it a parameter whose gradient is zero would become 0 / 0.
   public var epsilon: Double
   /// Not negative.
   public var weightDecay: Double
@@ -46,6 +46,7 @@ public struct Adam: Optimizer {
     parameters: Tensor<S>, gradient: Tensor<S>, state: [Tensor<S>], learningRate: Tensor<S>, step: Tensor<S>
   ) -> (parameters: Tensor<S>, state: [Tensor<S>]) {
     requireSettings()
+    requirePositive(decoupled ? "AdamW" : "Adam", "epsilon", epsilon, in: S.self)
     let coupledDecay = weightDecay != 0 && !decoupled
     let gradient = coupledDecay ? gradient + parameters * weightDecay : gradient
     let first = state[0] * beta1 + gradient * (1 - beta1)

@@ -1,9 +1,10 @@
 /// An optimizer that also keeps an exponential moving average of the parameters it makes, as one more vector of its state:
 /// computed in the step's program, stored in checkpoints, read by `Trainer.averagedModel`.
 ///
-/// After the first step the average is the parameters; from then on average += (1 - decay) (parameters - average), as in
+/// The parameters are those that the trainer keeps: where the objective replaced some, such as running statistics, its own
+/// and not the optimizer's. After the first step the average is the parameters; from then on average += (1 - decay) (parameters - average), as in
 /// PyTorch's `AveragedModel` with `get_ema_multi_avg_fn`.
-public struct AveragingOptimizer<Base: Optimizer>: Optimizer {
+public struct AveragingOptimizer<Base: Optimizer>: Optimizer, ParameterAveraging {
   /// Makes the steps; the average has no part in them.
   public var base: Base
   /// In [0, 1).
@@ -20,10 +21,26 @@ public struct AveragingOptimizer<Base: Optimizer>: Optimizer {
     let updated = base.update(
       parameters: parameters, gradient: gradient, state: Array(state.dropLast()), learningRate: learningRate,
       step: step)
-    let average = state[state.count - 1]
-    let share = `where`(step .> Tensor(S(1)), Tensor(S(1 - decay)), Tensor(S(1)))
-    return (updated.parameters, updated.state + [average + (updated.parameters - average) * share])
+    return (
+      updated.parameters,
+      updated.state + [average(state[state.count - 1], following: updated.parameters, step: step)]
+    )
   }
+
+  /// The average after a step that ended at `parameters`.
+  func average<S: FloatingScalar>(
+    _ average: Tensor<S>, following parameters: Tensor<S>, step: Tensor<S>
+  ) -> Tensor<S> {
+    let share = `where`(step .> Tensor(S(1)), Tensor(S(1 - decay)), Tensor(S(1)))
+    return average + (parameters - average) * share
+  }
+}
+
+/// An optimizer whose last vector of state is an average of the parameters.
+protocol ParameterAveraging {
+  func average<S: FloatingScalar>(
+    _ average: Tensor<S>, following parameters: Tensor<S>, step: Tensor<S>
+  ) -> Tensor<S>
 }
 
 /// Name of the average among an optimizer's vectors.

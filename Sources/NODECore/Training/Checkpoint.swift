@@ -68,8 +68,9 @@ public struct Checkpoint: Sendable, Equatable {
     architecture = try entry("architecture")
     optimizer = try entry("optimizer")
     let stepText = try entry("step"), keyText = try entry("key")
-    guard let step = Int(stepText), step >= 0 else {
-      throw malformed("step", expected: "a count", found: stepText.debugDescription)
+    // A count that training goes on from: every step adds 1.
+    guard let step = Int(stepText), (0...1 << 53).contains(step) else {
+      throw malformed("step", expected: "a count up to 2^53", found: stepText.debugDescription)
     }
     let words = keyText.split(separator: " ").compactMap { UInt32($0) }
     guard words.count == 2 else {

@@ -4,7 +4,7 @@ public struct RMSprop: Optimizer {
   public var learningRate: Schedule
   /// Of the mean squares, and of the velocity; in [0, 1).
   public var decay: Double, momentum: Double
-  /// Positive: without it a parameter whose gradient is zero would become 0 / 0.
+  /// Positive, in the element type too: without it a parameter whose gradient is zero would become 0 / 0.
   public var epsilon: Double
   /// Added to the gradient: weightDecay * parameters. Not negative.
   public var weightDecay: Double
@@ -46,6 +46,7 @@ public struct RMSprop: Optimizer {
     parameters: Tensor<S>, gradient: Tensor<S>, state: [Tensor<S>], learningRate: Tensor<S>, step: Tensor<S>
   ) -> (parameters: Tensor<S>, state: [Tensor<S>]) {
     requireSettings()
+    requirePositive("RMSprop", "epsilon", epsilon, in: S.self)
     let gradient = weightDecay == 0 ? gradient : gradient + parameters * weightDecay
     let meanSquare = state[0] * decay + square(gradient) * (1 - decay)
     var variance = meanSquare, means: [Tensor<S>] = []

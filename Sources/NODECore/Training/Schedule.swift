@@ -121,7 +121,7 @@ public struct Schedule: Sendable, Hashable, Codable {
     // The step itself, not the one after it, which Int.max has not.
     let ramp = warmUpSteps > 0 ? min((Double(step) + 1) / Double(warmUpSteps), 1) : 1
     let rate = ramp * shaped(step)
-    // Schedules that were decoded come here unchecked. The message is made only where it is needed: steps allocate nothing.
+    // The message is made only where it is needed: steps allocate nothing.
     require(
       SettingRange.notNegative.contains(rate),
       "Schedule.rate: the rate at step \(step) must be finite and not negative, got \(rate)")
@@ -155,6 +155,47 @@ public struct Schedule: Sendable, Hashable, Codable {
       let top = warmUp * Double(steps) - 1, last = Double(steps - 1)
       if Double(step) <= top { return anneal(start, peak, top > 0 ? Double(step) / top : 1) }
       return anneal(peak, start / endDivisor, last > top ? (Double(step) - top) / (last - top) : 1)
+    }
+  }
+}
+
+extension Schedule {
+  /// Throws `DecodingError.dataCorrupted` for what no schedule can be made of.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    peak = try container.decode(Double.self, forKey: .peak)
+    shape = try container.decode(Shape.self, forKey: .shape)
+    warmUpSteps = try container.decode(Int.self, forKey: .warmUpSteps)
+    guard isSound else {
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: decoder.codingPath,
+          debugDescription:
+            "no Schedule: peak \(peak), \(shape), \(warmUpSteps) steps of warm-up; see the ranges of its functions"
+        ))
+    }
+  }
+
+  /// The rules of the functions that make schedules.
+  private var isSound: Bool {
+    func areRates(_ rates: Double...) -> Bool { rates.allSatisfy(SettingRange.notNegative.contains) }
+    func rise(_ steps: [Int]) -> Bool { zip(steps, steps.dropFirst()).allSatisfy { $0 < $1 } }
+    guard areRates(peak), warmUpSteps >= 0 else { return false }
+    switch shape {
+    case .constant: return true
+    case .steps(_, let factor): return areRates(factor)
+    case .cosine(let steps, let end): return steps > 0 && areRates(end)
+    case .exponential(let factor, let every, let end):
+      return SettingRange.positive.contains(factor) && every > 0 && areRates(end)
+    case .piecewise(let boundaries, let rates):
+      return rates.count == boundaries.count + 1 && rise(boundaries) && rates.allSatisfy { areRates($0) }
+    case .interpolated(let steps, let rates):
+      return !steps.isEmpty && rates.count == steps.count && rise(steps) && rates.allSatisfy { areRates($0) }
+    case .warmUpCosine(let warmUp, let steps, let start, let end):
+      return 0 <= warmUp && warmUp < steps && areRates(start, end)
+    case .oneCycle(let steps, let warmUp, let startDivisor, let endDivisor):
+      return steps > 0 && SettingRange.share.contains(warmUp) && SettingRange.positive.contains(startDivisor)
+        && SettingRange.positive.contains(endDivisor)
     }
   }
 }

@@ -95,6 +95,7 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
   /// Where a step on the batch spends its time, averaged over `runs` runs after one that is not counted. Nothing is
   /// updated. Throws what a step throws.
   public mutating func profile(_ batch: Batch, runs: Int = 10) throws -> Profile {
+    makeUnique()
     let values = batch.parameterValues
     let storages = try NODECore.evaluate(values)
     let program = try stepProgram(like: batch, types: values.map(\.type))
@@ -102,9 +103,11 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
       learningRate: optimizer.learningRate.rate(at: stepCount), step: stepCount + 1,
       key: RandomStream.child(stepCount, of: key))
     return try withExtendedLifetime(storages) {
-      try program.profile(
+      let profile = try program.profile(
         memory.inputs, batch: storages.map { UnsafeRawPointer($0.pointer) }, updated: memory.outputs,
         runs: runs)
+      lastStep = program
+      return profile
     }
   }
 
@@ -273,21 +276,30 @@ extension Trainer {
       updated.state.count == state.count,
       "Trainer: \(optimizer.name) returned \(updated.state.count) state vectors")
     let next = successors(of: updated.parameters.value, symbols, objective.successors)
+    var nextState = updated.state.map(\.value)
+    if let averaging = optimizer as? any ParameterAveraging, next != updated.parameters.value {
+      // The optimizer averaged what it proposed, not what is kept.
+      let last = state.count - 1
+      nextState[last] =
+        averaging.average(Tensor<Scalar>(state[last]), following: Tensor(next), step: Tensor(step)).value
+    }
     return TracedStep(
-      inputs: [parameters] + state + [rate, step, key],
-      updated: [next] + updated.state.map(\.value),
-      objective: objective, gradientNorm: norm.value)
+      inputs: [parameters] + state + [rate, step, key], updated: [next] + nextState, objective: objective,
+      gradientNorm: norm.value)
   }
 
-  /// The optimizer's parameters, but for those that the objective replaced.
+  /// The optimizer's parameters, but for those that the objective replaced and those that are not trained.
   private func successors(of updated: Value, _ symbols: [Value], _ replaced: [Value]?) -> Value {
-    guard let replaced, replaced != symbols else { return updated }
+    let kept = replaced ?? symbols
+    guard kept != symbols || layout.entries.contains(where: { !$0.isTrained }) else { return updated }
     require(
-      replaced.map(\.type) == symbols.map(\.type),
+      kept.map(\.type) == symbols.map(\.type),
       "Trainer: the objective's model has other parameters than the trainer's \(architecture)")
     let pieces = layout.unflatten(updated)
     return layout.flatten(
-      symbols.indices.map { replaced[$0] == symbols[$0] ? pieces[$0] : replaced[$0].stoppingGradient })
+      symbols.indices.map { i in
+        kept[i] == symbols[i] && layout.entries[i].isTrained ? pieces[i] : kept[i].stoppingGradient
+      })
   }
 
   private mutating func evaluate(

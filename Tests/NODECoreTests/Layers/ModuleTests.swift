@@ -61,6 +61,28 @@ import Testing
     #expect(gradient.layers[0].weight.scalars == [Double](repeating: 0, count: 6))
   }
 
+  /// Its copies show more parameters each time.
+  private final class Count: @unchecked Sendable { var visits = 0 }
+  private struct Growing: Module {
+    var parameters = [Tensor<Double>(1.0), Tensor<Double>(2.0)]
+    let count = Count()
+    mutating func visitParameters(_ visit: inout ParameterVisitor) {
+      count.visits += 1
+      visit("first", &parameters[0])
+      if count.visits > 1 { visit("second", &parameters[1]) }
+    }
+  }
+
+  @Test func visitsThatChangeAreNamed() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let module = Growing()
+      _ = module.replacingParameters(module.parameterValues)
+    }
+    let message = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    #expect(
+      message.contains("ParameterVisitor: 1 replacements for more parameters"), "\(message.prefix(300))")
+  }
+
   @Test func losses() {
     let a = Tensor<Double>([1, -2, 0.5, 3]), b = Tensor<Double>([0, 1, 0.25, 3])
     func expectClose(_ x: Tensor<Double>, _ expected: Double) { #expect(abs(x.scalar - expected) < 1e-14) }

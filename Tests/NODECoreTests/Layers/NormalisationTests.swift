@@ -131,6 +131,48 @@ import Testing
     #expect(other.model.norm.runningMean.scalars == trainer.model.norm.runningMean.scalars)
   }
 
+  /// Where the objective replaces no statistics, nothing moves them: no decay, no step, in no form.
+  @Test func frozenStatisticsInATrainer() throws {
+    var net = Net()
+    _ = net.norm.training(random([8, 2], 30) * 3.0 + 2.0)
+    let mean = net.norm.runningMean.scalars, variance = net.norm.runningVariance.scalars
+    let optimizers: [any Optimizer] = [
+      Adam(learningRate: 0.1, weightDecay: 0.5, decoupled: true), Adam(learningRate: 0.1, weightDecay: 0.5),
+      SGD(learningRate: 0.1, momentum: 0.9, weightDecay: 0.5),
+    ]
+    for optimizer in optimizers {
+      func make(_ optimizer: some Optimizer) -> Trainer<Net, Tensor<Double>, Double> {
+        Trainer(net, optimizer: optimizer) { model, x in square(model.linear(model.norm(x))).mean() }
+      }
+      var trainer = make(optimizer)
+      for seed in 31..<34 { try trainer.step(random([8, 2], UInt64(seed))) }
+      #expect(trainer.model.norm.runningMean.scalars == mean)
+      #expect(trainer.model.norm.runningVariance.scalars == variance)
+      #expect(trainer.model.norm.scale.scalars != net.norm.scale.scalars)
+    }
+    #expect(net.parameterCount == 4 + 3 && net.parameterLayout.count == 4 + 4 + 3)
+    #expect(
+      net.parameterLayout.entries.filter { !$0.isTrained }.map(\.name) == [
+        "norm.runningMean", "norm.runningVariance",
+      ])
+  }
+
+  /// Averaged with no memory at all, the average is the model, its statistics too.
+  @Test func averagesOfRunningStatistics() throws {
+    var trainer = Trainer(Net(), optimizer: Adam(learningRate: 0.1).averaged(decay: 0)) {
+      (model: Net, x: Tensor<Double>, _: RandomKey) in
+      var model = model
+      let y = model.training(x)
+      return Objective(loss: square(y).mean(), model: model)
+    }
+    for seed in 40..<45 {
+      try trainer.step(random([8, 2], UInt64(seed)) * 3.0 + 2.0)
+      expectClose(
+        trainer.averagedModel!.parameterVector(Double.self).scalars,
+        trainer.model.parameterVector(Double.self).scalars)
+    }
+  }
+
   @Test func dropout() throws {
     let layer = Dropout<Double>(0.3), x = Tensor<Double>.ones([200, 100])
     #expect(layer(x).scalars == x.scalars)

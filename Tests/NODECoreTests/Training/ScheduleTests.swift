@@ -74,4 +74,34 @@ import Testing
     let copy = try JSONDecoder().decode(Schedule.self, from: JSONEncoder().encode(schedule))
     #expect((0..<12).allSatisfy { copy.rate(at: $0) == schedule.rate(at: $0) })
   }
+
+  /// What nobody could have made is refused when it is read, not when a step asks for its rate.
+  @Test(
+    arguments: [
+      (#"{"interpolated":{"steps":[],"rates":[]}}"#, 1, 0),
+      (#"{"interpolated":{"steps":[1,2],"rates":[1]}}"#, 1, 0),
+      (#"{"interpolated":{"steps":[2,1],"rates":[1,1]}}"#, 1, 0),
+      (#"{"piecewise":{"boundaries":[3],"rates":[1]}}"#, 1, 0),
+      (#"{"piecewise":{"boundaries":[3],"rates":[1,-1]}}"#, 1, 0),
+      (#"{"exponential":{"factor":0.5,"every":0,"end":0}}"#, 1, 0),
+      (#"{"warmUpCosine":{"warmUp":5,"steps":5,"start":0,"end":0}}"#, 1, 0),
+      (#"{"oneCycle":{"steps":5,"warmUp":0.5,"startDivisor":0,"endDivisor":1}}"#, 1, 0),
+      (#"{"cosine":{"steps":0,"end":0}}"#, 1, 0), (#"{"steps":{"boundaries":[1],"factor":-1}}"#, 1, 0),
+      (#"{"constant":{}}"#, -1, 0), (#"{"constant":{}}"#, 1, -1),
+    ] as [(String, Int, Int)])
+  func refusesWhatIsNone(_ shape: String, _ peak: Int, _ warmUp: Int) throws {
+    func text(_ shape: String, _ peak: Int, _ warmUp: Int) -> Data {
+      Data(#"{"peak":\#(peak),"shape":\#(shape),"warmUpSteps":\#(warmUp)}"#.utf8)
+    }
+    let sound = try JSONDecoder().decode(Schedule.self, from: text(#"{"constant":{}}"#, 1, 0))
+    #expect(sound == .constant(1))
+    let error = #expect(throws: DecodingError.self) {
+      try JSONDecoder().decode(Schedule.self, from: text(shape, peak, warmUp))
+    }
+    guard case .dataCorrupted(let context) = error else {
+      Issue.record("another error: \(error as Any)")
+      return
+    }
+    #expect(context.debugDescription.contains("no Schedule"))
+  }
 }

@@ -21,6 +21,13 @@ private func takeStep(_ optimizer: some Optimizer) {
     learningRate: D(0.1), step: D(1.0))
 }
 
+private func takeFloatStep(_ optimizer: some Optimizer) {
+  _ = optimizer.update(
+    parameters: Tensor<Float>([1]), gradient: Tensor<Float>([1]),
+    state: optimizer.stateNames.map { _ in Tensor<Float>([0]) }, learningRate: Tensor<Float>(0.1),
+    step: Tensor<Float>(1.0))
+}
+
 private func train(_ maximumGradientNorm: Double) {
   _ = Trainer(
     Linear<Float>(1, 1), optimizer: .sgd(learningRate: 1), maximumGradientNorm: maximumGradientNorm
@@ -53,6 +60,9 @@ private let optimizers: [Misuse] = [
   },
   Misuse("RMSprop", "decay", "[0, 1)", "1.0") { takeStep(.rmsProp(learningRate: 1, decay: 1)) },
   Misuse("RMSprop", "epsilon", "-1.0") { _ = RMSprop(learningRate: 1, epsilon: -1) },
+  Misuse("Adam", "epsilon", "Float", "1e-50") { takeFloatStep(Adam(learningRate: 1, epsilon: 1e-50)) },
+  Misuse("AdamW", "epsilon", "Float", "1e-50") { takeFloatStep(.adamW(learningRate: 1, epsilon: 1e-50)) },
+  Misuse("RMSprop", "epsilon", "Float", "1e-50") { takeFloatStep(RMSprop(learningRate: 1, epsilon: 1e-50)) },
   Misuse("RMSprop", "momentum", "2.0") {
     var optimizer = RMSprop(learningRate: 1)
     optimizer.momentum = 2
@@ -126,6 +136,7 @@ private let layers: [Misuse] = [
     _ = layer
   },
   Misuse("BatchNorm", "epsilon", "0.0") { _ = BatchNorm<Double>(channels: 1, epsilon: 0) },
+  Misuse("BatchNorm", "epsilon", "Float", "1e-50") { _ = BatchNorm<Float>(channels: 1, epsilon: 1e-50) },
   Misuse("groupNorm", "epsilon", "inf") { _ = groupNorm(D.ones([2, 2]), groups: 1, epsilon: .infinity) },
   Misuse("Dropout", "[0, 1)", "1.0") { _ = Dropout<Double>(1) },
   Misuse("Dropout", "[0, 1)", "-0.5") {
@@ -193,6 +204,7 @@ private let layers: [Misuse] = [
   @Test func whatIsAllowedIsAllowed() throws {
     takeStep(Adam(learningRate: 0, beta1: 0, beta2: 0, weightDecay: 0))
     takeStep(RMSprop(learningRate: 0, decay: 0))
+    takeStep(Adam(learningRate: 1, epsilon: 1e-50))
     #expect(Schedule.exponential(1, factor: 2).rate(at: 10) == 1024)
     #expect(Schedule.oneCycle(1, steps: 1, warmUp: 1).rate(at: 0) == 1)
     #expect(D.bernoulli(shape: [9], probability: 1, key: RandomKey(seed: 1)).scalars == D.ones([9]).scalars)

@@ -112,6 +112,16 @@ private func makeTrainer(
     #expect(one.model.parameterVector().scalars == other.model.parameterVector().scalars)
   }
 
+  /// A profile of a copy runs in memory of its own.
+  @Test func profilesOfCopiesLeaveTheOriginalAlone() throws {
+    var one = makeTrainer()
+    try one.step(Points.sample(8, seed: 1))
+    let loss = one.report!.loss
+    var other = one
+    _ = try other.profile(Points.sample(8, seed: 2), runs: 1)
+    #expect(one.report!.loss == loss && other.report!.loss != loss)
+  }
+
   @Test func bitsDoNotDependOnThreads() throws {
     let runs = try [1, 2, 3].map { threads in
       try withThreads(threads) {
@@ -242,6 +252,18 @@ private func makeTrainer(
     other[note.upperBound - 2] = UInt8(ascii: "3")
     let error = #expect(throws: FileError.self) { try Checkpoint(other) }
     #expect(error?.description.contains("checksum") == true)
+  }
+
+  /// A count that no run goes on from is refused, however sound the file is.
+  @Test func stepsAreCountsThatGoOn() throws {
+    var checkpoint = makeTrainer().checkpoint()
+    checkpoint.step = 1 << 53
+    var trainer = makeTrainer()
+    try trainer.restore(try Checkpoint(checkpoint.encoded))
+    try trainer.step(Points.sample(8, seed: 1))
+    checkpoint.step = .max
+    let error = #expect(throws: FileError.self) { try Checkpoint(checkpoint.encoded) }
+    #expect(error?.description.contains("\(Int.max)") == true)
   }
 
   @Test func writingReplacesTheOldFileWhole() throws {
