@@ -26,6 +26,12 @@ package enum WholeFile {
     guard fstat(file, &status) == 0 else { throw failure(systemMessage()) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw failure("a folder or device") }
     let size = Int(status.st_size)
+    // The size of a file with holes is no bound of what it takes on the disk, and an array that there is no memory for ends
+    // the process.
+    let memory = ProcessInfo.processInfo.physicalMemory
+    guard size < memory else {
+      throw failure("\(size) bytes, on a machine with \(memory) bytes of memory")
+    }
     var code: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
       while count < size {
@@ -40,8 +46,8 @@ package enum WholeFile {
     return bytes
   }
 
-  /// Writes a temporary file beside `path` and renames it: an interrupted write leaves what was there before.
-  /// Throws `FileError`.
+  /// Writes a temporary file beside `path` and renames it once its content is on the disk: an interrupted write leaves what
+  /// was there before, even where the machine stops. Throws `FileError`.
   package static func write(_ bytes: [UInt8], to path: String) throws {
     func failure(_ found: String) -> FileError {
       FileError(.inaccessible, path: path, in: "file", expected: "a place to write to", found: found)
@@ -62,6 +68,7 @@ package enum WholeFile {
         written += sent
       }
     }
+    while code == 0, fsync(file) != 0 { if errno != EINTR { code = errno } }
     if close(file) != 0, code == 0 { code = errno }
     if code == 0, rename(temporary, path) != 0 { code = errno }
     guard code == 0 else {

@@ -75,6 +75,19 @@ extension StoredArray {
         == "\(path): npy: expected the bytes \\x93NUMPY and a version, found the bytes [1, 2, 3]")
   }
 
+  /// A file with a hole takes no place on the disk, but no memory could hold it.
+  @Test func filesBeyondTheMemoryAreErrors() throws {
+    let path = FileManager.default.temporaryDirectory.path + "/hole-\(UUID().uuidString).npy"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try NPY(Tensor<Float>([1])).write(to: path)
+    let size = Int(ProcessInfo.processInfo.physicalMemory) * 4
+    // Not every file system has files of this size.
+    guard truncate(path, size) == 0 else { return }
+    let error = #expect(throws: FileError.self) { try NPY(contentsOf: path) }
+    #expect(error?.reason == .inaccessible && error?.path == path)
+    #expect(error?.description.contains("\(size) bytes") == true)
+  }
+
   private func file(_ header: String, data: Int, version: UInt8 = 1) -> [UInt8] {
     let text = Array(header.utf8)
     let length = (0..<(version == 1 ? 2 : 4)).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) }
