@@ -17,10 +17,14 @@ public struct GradientReport: Sendable, CustomStringConvertible {
     public var expected: Double
     /// What the mode gives that is checked; for duality the reverse mode.
     public var actual: Double
-    /// |expected - actual| over the larger of 1 and both magnitudes; infinite where either is not finite.
+    /// What the two are compared to, positive: |w| |J v| for the cotangent w and the tangent J v, which the compared numbers
+    /// w^T J v may be far below; but at least 1e-4 |w| |f|, as rounding of f (and at higher orders of what f is the derivative
+    /// of) hides a smaller derivative from differences.
+    public var scale: Double
+    /// |expected - actual| over the largest of `scale` and both magnitudes; infinite where one is not finite.
     public var mismatch: Double {
-      guard expected.isFinite && actual.isFinite else { return .infinity }
-      return (expected - actual).magnitude / Swift.max(1, expected.magnitude, actual.magnitude)
+      guard expected.isFinite && actual.isFinite && scale.isFinite else { return .infinity }
+      return (expected - actual).magnitude / Swift.max(scale, expected.magnitude, actual.magnitude)
     }
 
     public var description: String {
@@ -87,17 +91,17 @@ package struct DerivativeCheck {
       arguments.allSatisfy { $0.dtype == .float64 },
       "checkGradient: arguments must be Double, for finite differences")
     var check = DerivativeCheck(evaluate: evaluate, key: RandomKey(seed: seed))
-    try check.check(f, at: arguments, order: 1, last: order, modes: modes, path: [])
+    try check.check(f, at: arguments, order: 1, last: order, modes: modes, path: [], height: 0)
     return GradientReport(comparisons: check.comparisons, tolerance: tolerance)
   }
 
   private mutating func check(
     _ f: @escaping Function, at x: [Value], order: Int, last: Int, modes: Set<DerivativeMode>,
-    path: [DerivativeMode]
+    path: [DerivativeMode], height: Double
   ) throws {
     let directions = x.map { draw(like: $0) }
     let cotangents = try Graph.differentiating(x, f).map { draw(like: $0) }
-    try compare(f, x, directions, cotangents, order, modes, path)
+    let height = try compare(f, x, directions, cotangents, order, modes, path, height)
     guard order < last else { return }
     for mode in DerivativeMode.allCases where modes.contains(mode) {
       let derivative: Function = { arguments in
@@ -113,14 +117,17 @@ package struct DerivativeCheck {
           }
         }
       }
-      try check(derivative, at: x, order: order + 1, last: last, modes: modes, path: path + [mode])
+      try check(
+        derivative, at: x, order: order + 1, last: last, modes: modes, path: path + [mode], height: height)
     }
   }
 
+  /// - Parameter height: the largest |f| of lower orders.
+  /// - Returns: the same with this one.
   private mutating func compare(
     _ f: Function, _ x: [Value], _ directions: [Value], _ cotangents: [Value], _ order: Int,
-    _ modes: Set<DerivativeMode>, _ path: [DerivativeMode]
-  ) throws {
+    _ modes: Set<DerivativeMode>, _ path: [DerivativeMode], _ height: Double
+  ) throws -> Double {
     let (copies, results) = try Graph.differentiating(x) { ($0, try f($0)) }
     func projected(_ results: [Value]) -> Value { DerivativeCheck.dot(results, cotangents) }
     func shifted(_ distance: Double) throws -> Value {
@@ -134,12 +141,20 @@ package struct DerivativeCheck {
     let h = DerivativeCheck.step
     let samples = try [h, -h, h / 2, -h / 2].map(shifted)
 
-    let numbers = try evaluate([forward, reverse] + samples).map { $0[0] }
+    func squares(_ values: [Value]) -> Value { DerivativeCheck.dot(values, values) }
+    let motion = zip(results, tangents).map { $1 ?? $0.splat(0) }
+    let sizes = [squares(cotangents), squares(motion), squares(results)]
+
+    let numbers = try evaluate([forward, reverse] + samples + sizes).map { $0[0] }
+    let slope = numbers[7].squareRoot(), height = max(height, numbers[8].squareRoot())
+    // Where everything is zero, as it should be, there is nothing to compare to.
+    let scale = max(numbers[6].squareRoot() * max(slope, 1e-4 * height), .leastNormalMagnitude)
     let coarse = (numbers[2] - numbers[3]) / (2 * h), fine = (numbers[4] - numbers[5]) / h
     let difference = (4 * fine - coarse) / 3
     if modes.contains(.forward) {
       comparisons.append(
-        .init(kind: .forward, order: order, path: path, expected: difference, actual: numbers[0]))
+        .init(
+          kind: .forward, order: order, path: path, expected: difference, actual: numbers[0], scale: scale))
     }
     if modes.contains(.reverse) {
       let duality = modes.contains(.forward)
@@ -147,8 +162,9 @@ package struct DerivativeCheck {
         .init(
           kind: duality ? .duality : .reverse, order: order, path: path,
           expected: duality ? numbers[0] : difference,
-          actual: numbers[1]))
+          actual: numbers[1], scale: scale))
     }
+    return height
   }
 
   /// Numbers between 0.5 and 1.5 in magnitude, of both signs: no direction is nearly missed.

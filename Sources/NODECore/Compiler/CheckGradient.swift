@@ -11,8 +11,9 @@
 ///
 /// - Parameters:
 ///   - f: Results of any shape.
-///   - tolerance: Bound of the mismatch with finite differences, relative to the larger of 1 and the number; a hundredth
-///     of it for duality. About 1e-8 is what the differences can tell for functions of order 1.
+///   - tolerance: Bound of the mismatch with finite differences, relative to the derivative along the direction, or to a
+///     10,000th of `f` where that is more (`GradientReport.Comparison.scale`); a hundredth of it for duality. About 1e-8 is
+///     what the differences can tell for functions whose derivatives are as large as they are.
 /// - Returns: Every comparison; `passed` says whether all held, `worst` which was worst, `verify()` throws it.
 public func checkGradient(
   of f: @escaping ([Tensor<Double>]) throws -> Tensor<Double>, at x: [Tensor<Double>], order: Int = 1,

@@ -37,6 +37,14 @@ import Testing
     }
   }
 
+  /// A NaN is the result, so the derivative is with respect to it and not to the bound.
+  @Test func boundsOfNaN() {
+    let x = Tensor<Double>([.nan, -1, 0, 2])
+    #expect(gradient(at: x) { maximum($0, 0).sum() }.scalars == [1, 0, 1, 1])
+    #expect(gradient(at: x) { minimum($0, 0).sum() }.scalars == [1, 1, 1, 0])
+    #expect(gradient(at: x) { maximum(Tensor(0.0), $0).sum() }.scalars == [1, 0, 0, 1])
+  }
+
   @Test func thirdDerivativeOfSine() {
     let x = Tensor<Double>([0.3, -1.1, 2.5])
     func derivative(_ f: @escaping (Tensor<Double>) -> Tensor<Double>) -> (Tensor<Double>) -> Tensor<Double> {

@@ -58,11 +58,16 @@ extension Elementwise {
     case .multiply: return .times(x[1 - index])
     case .divide: return index == 0 ? .over(x[1]) : .times(-(y / x[1]))
     case .pow: return index == 0 ? .times(basePartial(x[0], x[1])) : .times(exponentPartial(x[0], y))
-    case .minimum:
-      let first = Value.elementwise(.greaterOrEqual, x[1], x[0])
-      return index == 0 ? .only(first) : .except(first)
-    case .maximum:
-      let first = Value.elementwise(.greaterOrEqual, x[0], x[1])
+    case .minimum, .maximum:
+      // The first operand where the two are equal. A NaN is the result wherever it stands, but compares as false: its
+      // derivative goes to the second operand, unless that is known to be a number.
+      let isMaximum = self == .maximum
+      let larger = isMaximum ? x[0] : x[1], smaller = isMaximum ? x[1] : x[0]
+      if let number = x[1].splatValue, !number.isNaN {
+        let second = Value.elementwise(.greater, smaller, larger)
+        return index == 0 ? .except(second) : .only(second)
+      }
+      let first = Value.elementwise(.greaterOrEqual, larger, smaller)
       return index == 0 ? .only(first) : .except(first)
     case .select:
       return index == 0 ? .zero : index == 1 ? .only(x[0]) : .except(x[0])
