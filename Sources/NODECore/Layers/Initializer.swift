@@ -43,8 +43,13 @@ public enum Initializer: Sendable, Hashable {
     requireSettings(Scalar.self, fanIn: fanIn, fanOut: fanOut)
     func uniform(_ range: Range<Double>) -> Tensor<Scalar> {
       let width = range.upperBound - range.lowerBound
+      // Rounding to the element type may reach the end, which does not belong to the range, or fall below its beginning.
+      let begin = Scalar(range.lowerBound), end = Scalar(range.upperBound)
+      let least = begin.asDouble < range.lowerBound ? begin.nextUp : begin
+      let largest = max(least, end.asDouble < range.upperBound ? end : end.nextDown)
       let unit: [Scalar] = RandomStream.draw(normal: false, key.hostWords, count: shape.count)
-      return Tensor(unit.map { Scalar($0.asDouble * width + range.lowerBound) }, shape: shape)
+      return Tensor(
+        unit.map { min(max(Scalar($0.asDouble * width + range.lowerBound), least), largest) }, shape: shape)
     }
     func normal(_ mean: Double, _ deviation: Double) -> Tensor<Scalar> {
       let unit: [Scalar] = RandomStream.draw(normal: true, key.hostWords, count: shape.count)

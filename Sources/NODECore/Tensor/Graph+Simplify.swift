@@ -9,7 +9,9 @@ extension Graph {
     case .elementwise(let elementwise):
       return simplified(elementwise, operands, type)
     case .convert:
-      if let x = operands[0].splatValue, type.dtype.isFloating { return splat(x, type) }
+      if let x = operands[0].splatValue, type.dtype.isFloating {
+        return splat(type.dtype.rounded(operands[0].dtype.rounded(x)), type)
+      }
       return operands[0].type == type ? operands[0] : nil
     case .broadcast(let target, let axes):
       if let x = operands[0].splatValue { return splat(x, type) }
@@ -106,7 +108,7 @@ extension Graph {
   /// Arithmetic on splats. Operands are rounded to the element type first; a sum, product or quotient of two floats in
   /// Double, rounded to Float, is the one that Float arithmetic gives (Figueroa 1995: 53 >= 2 * 24 + 2).
   private static func folded(_ operation: Elementwise, _ splats: [Double?], _ type: TensorType) -> Value? {
-    func round(_ x: Double) -> Double { type.dtype == .float32 ? Double(Float(x)) : x }
+    func round(_ x: Double) -> Double { type.dtype.rounded(x) }
     let known = splats.compactMap { $0.map(round) }
     guard known.count == splats.count else { return nil }
     switch operation {
@@ -121,6 +123,11 @@ extension Graph {
     default: return nil
     }
   }
+}
+
+extension DType {
+  /// A splat's number as an element of this type holds it.
+  fileprivate func rounded(_ x: Double) -> Double { self == .float32 ? Double(Float(x)) : x }
 }
 
 extension Value {

@@ -51,7 +51,7 @@ extension Range<Int>: AxisIndexing {
 
 extension ClosedRange<Int>: AxisIndexing {
   public var axisIndex: AxisIndex {
-    AxisIndex(kind: .range(lowerBound, upperBound == -1 ? nil : upperBound + 1, 1))
+    AxisIndex(kind: .range(lowerBound, bound(after: upperBound), 1))
   }
 }
 
@@ -64,7 +64,13 @@ extension PartialRangeUpTo<Int>: AxisIndexing {
 }
 
 extension PartialRangeThrough<Int>: AxisIndexing {
-  public var axisIndex: AxisIndex { AxisIndex(kind: .range(0, upperBound == -1 ? nil : upperBound + 1, 1)) }
+  public var axisIndex: AxisIndex { AxisIndex(kind: .range(0, bound(after: upperBound), 1)) }
+}
+
+/// The bound of a range that ends with this position; nil: to the end.
+private func bound(after last: Int) -> Int? {
+  require(last < .max, "subscript: position \(last) is outside of every axis")
+  return last == -1 ? nil : last + 1
 }
 
 extension Tensor {

@@ -256,6 +256,9 @@ extension FusedOperation {
     check(
       ([size, stride] + x.dimensions[1...]).allSatisfy { $0 <= Int32.max },
       "window \(size), stride \(stride) and images of \(x): none may be above \(Int32.max)")
+    check(
+      size * size <= Int32.max,
+      "window \(size) has \(size * size) elements; at most \(Int32.max) are allowed")
     let shape: Shape = [x[0], (x[1] - size) / stride + 1, (x[2] - size) / stride + 1, x[3]]
     return TensorType(check.operands[0].dtype, shape)
   }

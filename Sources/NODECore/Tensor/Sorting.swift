@@ -6,6 +6,12 @@ extension Tensor {
     _ axis: Int, _ operation: String, _ others: [Value] = [], _ function: ([Value]) -> Value
   ) -> Tensor<Other> {
     let axis = shape.normalized(axis: axis, operation)
+    for other in others {
+      require(
+        other.shape.rank == rank,
+        "\(operation): indices of shape \(other.shape) along an axis of shape \(shape): as many axes are needed"
+      )
+    }
     var order = Array(0..<rank)
     order.append(order.remove(at: axis))
     let result = function(([value] + others).map { $0.permuted(to: order) })

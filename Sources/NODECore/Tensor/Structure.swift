@@ -85,8 +85,13 @@ extension Tensor {
 
   /// Tensors of one shape along a new axis.
   public static func stacked(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
+    require(!tensors.isEmpty, "stacked: no tensors")
+    let shape = tensors[0].shape
     require(
-      tensors.allSatisfy { $0.shape == tensors[0].shape }, "stack: shapes differ: \(tensors.map(\.shape))")
+      tensors.allSatisfy { $0.shape == shape }, "stacked: shapes differ: \(tensors.map(\.shape))")
+    require(
+      (-shape.rank - 1...shape.rank).contains(axis),
+      "stacked: axis \(axis) does not fit tensors of shape \(shape)")
     return concatenated(tensors.map { $0.expandingShape(at: axis) }, axis: axis)
   }
 

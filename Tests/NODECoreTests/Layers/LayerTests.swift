@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import NODECore
@@ -96,5 +97,27 @@ import Testing
     let y = activation(Tensor<Double>([-30, -1, 0, 1, 30])).scalars
     #expect(y.allSatisfy { $0.isFinite })
     #expect(activation == .identity || y != [-30, -1, 0, 1, 30])
+  }
+
+  /// Every activation against its formula, written down once more.
+  @Test(arguments: Activation.allCases) func activationsAreTheirFormulas(_ activation: Activation) {
+    let formula: (Double) -> Double =
+      switch activation {
+      case .identity: { $0 }
+      case .relu: { max($0, 0) }
+      case .tanh: { Foundation.tanh($0) }
+      case .sigmoid: { 1 / (1 + Foundation.exp(-$0)) }
+      case .softplus: { Foundation.log(1 + Foundation.exp($0)) }
+      case .silu: { $0 / (1 + Foundation.exp(-$0)) }
+      case .gelu: { $0 * Foundation.erfc(-$0 / 2.0.squareRoot()) / 2 }
+      case .geluTanh:
+        { $0 / 2 * (1 + Foundation.tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }
+      case .elu: { $0 > 0 ? $0 : Foundation.exp($0) - 1 }
+      case .leakyReLU: { $0 > 0 ? $0 : 0.01 * $0 }
+      case .sin: { Foundation.sin($0) }
+      case .gaussian: { Foundation.exp(-$0 * $0) }
+      }
+    let x: [Double] = [-3, -1.2, -0.4, 0, 0.3, 1, 2.5]
+    expectClose(activation(Tensor<Double>(x)).scalars, x.map(formula), 1e-13)
   }
 }

@@ -12,6 +12,8 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
   case elementCount, integerLiteral, emptyUniform, tooManyThreads, tooManySteps, tooManyStepsPerInterval
   case largeIdentity, hugeIdentity, largeIota, hugeIota, iotaOfIntegers, splitKeys, foldedSymbol,
     largeInitializer
+  case closedRange, rangeThrough, poolElements
+  case axisOfMin, axisOfMean, axisOfVariance, axisOfSoftmax, axisOfLogSumExp, axisOfLogSoftmax
   case scatterEntries, addedEntries, longConcatenation, bufferIndex, negativeBufferIndex, tableauOrder
 
   /// What the message must contain.
@@ -59,6 +61,14 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
     case .splitKeys: ["split", "\(1 << 40)"]
     case .foldedSymbol: ["fold(in:)", "\(Int.max)"]
     case .largeInitializer: ["Initializer.fanIn", "[1099511627776]"]
+    case .closedRange, .rangeThrough: ["subscript: position \(Int.max)"]
+    case .poolElements: ["maxPool2d", "50000", "2500000000"]
+    case .axisOfMin: ["Fatal error: min: axis 4"]
+    case .axisOfMean: ["Fatal error: mean: axis 4"]
+    case .axisOfVariance: ["Fatal error: variance: axis 4"]
+    case .axisOfSoftmax: ["Fatal error: softmax: axis 4"]
+    case .axisOfLogSumExp: ["Fatal error: logSumExp: axis 4"]
+    case .axisOfLogSoftmax: ["Fatal error: logSoftmax: axis 4"]
     case .scatterEntries: ["scatterAdd", "entries", "-3"]
     case .addedEntries: ["addAlong", "entries", "-3"]
     case .longConcatenation: ["concatenate", "longer than can be counted"]
@@ -122,6 +132,17 @@ enum Mistake: String, CaseIterable, Codable, Sendable {
       let initializer = Initializer.fanIn
       let drawn: Tensor<Float> = initializer([1 << 40], fanIn: 1, fanOut: 1, key: RandomKey(seed: 1))
       _ = drawn
+    case .closedRange: _ = x[0...Int.max]
+    case .rangeThrough: _ = x[...Int.max]
+    case .poolElements:
+      let plane = Graph.input("x", TensorType(.float32, [1, 50_000, 50_000, 1]))
+      _ = maxPool2d(Tensor<Float>(plane), size: 50_000)
+    case .axisOfMin: _ = x.min(axes: 4)
+    case .axisOfMean: _ = x.mean(axes: 4)
+    case .axisOfVariance: _ = x.variance(axes: 4)
+    case .axisOfSoftmax: _ = softmax(x, axis: 4)
+    case .axisOfLogSumExp: _ = logSumExp(x, axis: 4)
+    case .axisOfLogSoftmax: _ = logSoftmax(x, axis: 4)
     case .scatterEntries: _ = x.scatterAdded(at: Tensor<Int32>([0, 1]), entries: -3)
     case .addedEntries: _ = x.addedAlong(axis: 1, at: Tensor<Int32>([[0, 1, 2], [0, 1, 2]]), entries: -3)
     case .longConcatenation:

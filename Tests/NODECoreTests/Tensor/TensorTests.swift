@@ -4,6 +4,19 @@ import Testing
 @testable import ProgramFuzzing
 
 @Suite struct TensorTests {
+  /// A number in every element is held in the element type before it is another one's.
+  @Test func conversionsOfRepeatedNumbersRound() {
+    func repeated(_ x: Double, _ dtype: DType = .float32) -> Value { Graph.splat(x, TensorType(dtype, [2])) }
+    for x in [0.1, 1e300, -1e300, 16_777_217, 1e-50] {
+      let there = Tensor<Float>(repeated(x)).converted(to: Double.self)
+      #expect(there.scalars == [Double](repeating: Double(Float(x)), count: 2))
+      let back = Tensor<Double>(repeated(x, .float64)).converted(to: Float.self).converted(to: Double.self)
+      #expect(back.scalars == [Double](repeating: Double(Float(x)), count: 2))
+    }
+    let integers = Tensor<Int32>(repeated(16_777_217, .int32)).converted(to: Float.self)
+    #expect(integers.converted(to: Double.self).scalars == [16_777_216, 16_777_216])
+  }
+
   static let broadcastPairs: [(Shape, Shape, Shape)] = [
     ([], [3], [3]), ([2, 1], [3], [2, 3]), ([2, 3], [2, 3], [2, 3]), ([4, 1, 3], [2, 1], [4, 2, 3]),
     ([1], [], [1]), ([1, 1], [5], [1, 5]),
