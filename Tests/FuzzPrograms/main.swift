@@ -96,7 +96,7 @@ func fuzzCalls(_ options: Options) throws -> Int {
     results += max(marks.count - 1, 0)
     let last = marks.last.flatMap { Int($0.dropFirst()) } ?? seed
     let message = output.components(separatedBy: "@\(last)\n").last ?? ""
-    if BadCall.isDocumented(message) {
+    if BadCall.isDocumented(message, seed: last) {
       stops += 1
     } else {
       findings += 1

@@ -25,7 +25,7 @@ import Testing
     let message = String(decoding: result.standardErrorContent, as: UTF8.self)
     let ended = String(decoding: result.standardOutputContent, as: UTF8.self).contains("ended")
     #expect(
-      ended || BadCall.isDocumented(message),
+      ended || BadCall.isDocumented(message, seed: seed),
       "seed \(seed), \(BadCall.name(seed: seed)): \(message.prefix(300))")
   }
 }
