@@ -18,6 +18,9 @@ public enum DivergenceMethod: Sendable, Hashable {
   case hutchinson(probes: Int = 1, distribution: ProbeDistribution = .rademacher)
   /// Exact on the range of J times `probes` vectors, Hutchinson's estimate with as many on the rest (Meyer, Musco, Musco
   /// and Woodruff 2021, algorithm 1): for Jacobians of low rank. Three products each; at most as many as columns.
+  ///
+  /// Derivatives take the basis of that range as given. They stay unbiased, for the estimate is with any basis, but are not
+  /// those of the number: the way through the basis divides by what a Jacobian of lower rank has nothing of.
   case hutchPlusPlus(probes: Int)
 
   /// How many vectors are drawn for a row of so many columns.
@@ -134,8 +137,25 @@ public struct Divergence<Scalar: FloatingScalar>: Sendable {
   public func estimates(
     at y: Tensor<Scalar>, of f: (Tensor<Scalar>) throws -> Tensor<Scalar>
   ) rethrows -> (value: Tensor<Scalar>, estimates: Tensor<Scalar>) {
-    guard case .hutchinson = method else { fatalError("Divergence.estimates: the method is \(method)") }
+    guard case .hutchinson = method else {
+      fatalError(
+        "Divergence.estimates: needs Hutchinson's probes, one estimate each; the method is \(method)")
+    }
     return try withJacobian(at: y, of: f) { $0.estimates(probes!.value) }
+  }
+
+  /// Whether a call at y draws on the probes: always but for `.exact` and, of `.automatic`, fields whose trace is cheap. The
+  /// field is followed, nothing is computed.
+  func isRandom(
+    at y: Tensor<Scalar>, of f: (Tensor<Scalar>) throws -> Tensor<Scalar>
+  ) rethrows -> Bool {
+    guard case .automatic = method else { return method != .exact }
+    var isCheap = false
+    _ = try withJacobian(at: y, of: f) { jacobian in
+      isCheap = jacobian.isTraceCheap
+      return jacobian.output
+    }
+    return !isCheap
   }
 
   private func withJacobian(
@@ -163,12 +183,14 @@ public struct Divergence<Scalar: FloatingScalar>: Sendable {
       : estimates.sum(axes: [rowRank]) / Double(count)
   }
 
-  /// With q an orthonormal basis of the range of S J: tr J = tr(q J qᵀ) + tr of what is orthogonal to q, estimated.
+  /// With q an orthonormal basis of the range of S J: tr J = tr(q J qᵀ) + tr of what is orthogonal to q, estimated. That holds
+  /// for every q, so its derivative may be left out; it would divide by the triangle of the factorisation, which is singular
+  /// where the rank is below the sketch.
   private func hutchPlusPlus(_ jacobian: RowJacobian, _ sketch: Int) -> Value {
     let all = probes!
     let s = all.sliced(0..<sketch, axis: rowRank), g = all.sliced(sketch..<2 * sketch, axis: rowRank)
     let image = Tensor<Scalar>(jacobian.times(s.value))
-    let q = qr(image.transposed()).q.transposed()
+    let q = stopGradient(qr(image.transposed()).q.transposed())
     let rest = g - matmul(matmul(g, q.transposed()), q)
     let vectors = Tensor.concatenated([q, rest], axis: rowRank)
     let products = (Tensor<Scalar>(jacobian.times(vectors.value)) * vectors).sum(axes: [rowRank + 1])
