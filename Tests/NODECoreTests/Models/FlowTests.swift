@@ -217,15 +217,67 @@ struct FlowCase: CustomTestStringConvertible, Sendable {
       endTimeJitter: 0.9)
     flow.rootOfEndTime = D(0.5)
     let x = D([1, 1], shape: [1, 2])
-    for seed in 0..<50 {
+    let ends = try (0..<50).map { seed in
       // exp(T) with T in (0, 2 * 0.25).
       let z: [Double] = try flow.toBase(x, key: RandomKey(seed: UInt64(seed))).state.evaluated().scalars
-      #expect(z[0] > 1 && z[0] < Foundation.exp(0.5))
+      return Foundation.log(z[0])
+    }
+    #expect(ends.allSatisfy { $0 > 0 && $0 < 0.5 })
+    #expect(ends.min()! < 0.1 && ends.max()! > 0.4)
+  }
+
+  /// With z = x exp(T A): d log p / dT = tr A - z A z, and T is the square of the parameter.
+  @Test func theEndTimeHasItsGradient() throws {
+    let rates = [0.6, -0.2], end = 0.81, x = D([1, 2, -0.5, 0.25], shape: [2, 2])
+    let flow = ContinuousFlow(
+      LinearField(a: D([0.6, 0, 0, -0.2], shape: [2, 2])), dimensions: 2, endTime: end, learnsEndTime: true,
+      options: SolveOptions(rtol: 1e-9, atol: 1e-9))
+    let density = FlowDensity(flow, base: NormalDistribution<Double>(dimensions: 2))
+    let gradient = try valueAndGradient(of: density) { try $0.logDensity(x).sum() }.gradient
+    var exact = 0.0
+    for index in 0..<4 {
+      let a = rates[index % 2], z = x.scalars[index] * Foundation.exp(a * end)
+      exact += a - a * z * z
+    }
+    let found: Double = try gradient.flow.rootOfEndTime.evaluated().scalar
+    #expect(abs(found - 2 * end.squareRoot() * exact) < 1e-6)
+  }
+
+  /// y' = (a y1, b y2): every probe of signs has |e J|² = a² + b², and |f|² integrates to a y1² (exp(2 a T) - 1) / 2 and the
+  /// same of the other. In both directions; in a pair the first flow's penalties are the first.
+  @Test func penaltiesAreTheirIntegrals() throws {
+    func flow(_ rates: [Double], _ penalties: [FlowPenalty], _ end: Double) -> ContinuousFlow<LinearField> {
+      ContinuousFlow(
+        LinearField(a: D([rates[0], 0, 0, rates[1]], shape: [2, 2])), dimensions: 2, endTime: end,
+        divergence: .hutchinson(), penalties: penalties, options: SolveOptions(rtol: 1e-10, atol: 1e-10))
+    }
+    let x = D([1, 2, -0.5, 0.25, 0, 3], shape: [3, 2]), key = RandomKey(seed: 4)
+    func kinetic(_ rates: [Double], _ end: Double, at x: [Double]) -> [Double] {
+      (0..<3).map { row in
+        (0..<2).reduce(0) { sum, i in
+          let y = x[2 * row + i]
+          return sum + rates[i] * y * y * (Foundation.exp(2 * rates[i] * end) - 1) / 2
+        }
+      }
+    }
+    let rates = [0.6, -0.9], others = [-0.3, 0.5]
+    let map = flow(rates, [.jacobian, .kinetic], 0.8), there = try map.toBase(x, key: key)
+    for image in [there, try map.fromBase(there.state, key: key)] {
+      #expect(try close(image.penalties[0], D(repeating: 0.8 * (0.36 + 0.81), shape: [3]), 1e-9))
+      #expect(try close(image.penalties[1], D(kinetic(rates, 0.8, at: x.scalars)), 1e-8))
+    }
+    #expect(try close(there.logDeterminant, D(repeating: 0.8 * -0.3, shape: [3]), 1e-9))
+    let pair = FlowPair(flow(others, [.kinetic], 1), flow(rates, [.kinetic], 0.8))
+    let image = try pair.toBase(x, key: key), back = try pair.fromBase(image.state, key: key)
+    let middle: [Double] = try there.state.evaluated().scalars
+    for penalties in [image.penalties, back.penalties] {
+      #expect(try close(penalties[0], D(kinetic(others, 1, at: middle)), 1e-8))
+      #expect(try close(penalties[1], D(kinetic(rates, 0.8, at: x.scalars)), 1e-8))
     }
   }
 
   /// A mean over probes is the exact divergence within its error bars, its gradient too.
-  @Test func estimatesAreUnbiasedWithinTheirErrorBars() throws {
+  @Test(arguments: [false, true]) func estimatesAreUnbiasedWithinTheirErrorBars(sketched: Bool) throws {
     let net = MLP<Double>(6, 16, 16, 6, activation: .tanh, key: RandomKey(seed: 1))
     let y = try D.normal(shape: [4, 6], key: RandomKey(seed: 2)).evaluated()
     func numbers(_ method: DivergenceMethod, _ seed: UInt64) throws -> [Double] {
@@ -236,7 +288,9 @@ struct FlowCase: CustomTestStringConvertible, Sendable {
     }
     let exact = try numbers(.exact, 0)
     let draws = try (0..<400).map {
-      try numbers(.hutchinson(distribution: $0 % 2 == 0 ? .rademacher : .gaussian), UInt64($0))
+      let distribution: ProbeDistribution = $0 % 2 == 0 ? .rademacher : .gaussian
+      return try numbers(
+        sketched ? .hutchPlusPlus(probes: 2) : .hutchinson(distribution: distribution), UInt64($0))
     }
     for index in exact.indices {
       let estimate = Estimate(of: draws.map { $0[index] })

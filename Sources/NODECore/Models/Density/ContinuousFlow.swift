@@ -31,7 +31,7 @@ public struct ContinuousFlow<Field: VectorField>: InvertibleFlow {
   /// Of the solves in both directions.
   public var options: SolveOptions
   /// Half the width of the uniform distribution that is added to the end time (STEER, Ghosh et al. 2020), below the end time
-  /// itself; 0 for densities that are reported.
+  /// itself; 0 for densities that are reported. The rows of a solve share what was drawn.
   public var endTimeJitter: Double
   /// The end time is the square of this, so that it stays positive whatever an optimizer does.
   public var rootOfEndTime: Tensor<Scalar>
@@ -78,6 +78,14 @@ public struct ContinuousFlow<Field: VectorField>: InvertibleFlow {
     copy.options.rtol = tolerance
     copy.options.atol = tolerance
     return copy
+  }
+
+  public func noise(rows: Int) throws -> FlowNoise {
+    let y = Tensor<Scalar>.zeros([rows, dimensions])
+    let hasProbes = try Divergence<Scalar>(divergence, shape: y.shape).isRandom(at: y) {
+      try field(Tensor(0), $0)
+    }
+    return (hasProbes ? .ofRows : FlowNoise()).union(endTimeJitter > 0 ? .shared : [])
   }
 
   public func toBase(_ x: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {

@@ -10,7 +10,7 @@ public struct Estimate: Sendable, Hashable, CustomStringConvertible {
 
   /// The estimate of the numbers' expectation; there is at least one.
   public init(of numbers: some Collection<Double>) {
-    require(!numbers.isEmpty, "Estimate: there are no numbers")
+    require(!numbers.isEmpty, "Estimate: needs at least one number to take the mean of, got none")
     let n = Double(numbers.count)
     let mean = numbers.reduce(0, +) / n
     let squares = numbers.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
@@ -35,13 +35,25 @@ public struct Estimate: Sendable, Hashable, CustomStringConvertible {
   }
 }
 
+extension FlowDensity {
+  /// A number that the rows of a batch share makes them one draw: standard errors would be too small.
+  fileprivate func requireIndependentRows(_ rows: Int) throws {
+    let noise = try flow.noise(rows: rows)
+    require(
+      !noise.contains(.shared),
+      "FlowDensity: the rows of a batch share an end time with jitter, so a standard error of \(rows) rows would be too small; "
+        + "take the flow without (`evaluating()`, or `endTimeJitter` 0)")
+  }
+}
+
 extension FlowDensity where Map: SamplingFlow {
-  /// - E log q of the density's own samples, in nats.
+  /// - E log q of the density's own samples, in nats. The flow's end time has no jitter.
   public func entropy(samples count: Int, batch: Int = 1000, key: RandomKey) throws -> Estimate {
     try ownSamples(count, batch, key) { _, logDensity in -logDensity }
   }
 
-  /// The Kullback-Leibler divergence from the density to exp(logTarget) / Z, in nats: E_q[log q - log target] + log Z.
+  /// The Kullback-Leibler divergence from the density to exp(logTarget) / Z, in nats: E_q[log q - log target] + log Z. The
+  /// flow's end time has no jitter.
   /// - Parameters:
   ///   - logTarget: [rows, dimensions] -> [rows], not normalised.
   ///   - logNormaliser: log Z, added to the mean.
@@ -61,6 +73,7 @@ extension FlowDensity where Map: SamplingFlow {
     require(
       count > 0 && batch > 0,
       "FlowDensity: the number of samples and the batch must be positive, got \(count) and \(batch)")
+    try requireIndependentRows(Swift.min(batch, count))
     var numbers: [Double] = []
     for start in stride(from: 0, to: count, by: batch) {
       let (x, logDensity) = try sampleWithLogDensity(
@@ -72,16 +85,15 @@ extension FlowDensity where Map: SamplingFlow {
 }
 
 extension FlowDensity where Map: DensityFlow {
-  /// The mean of -log q(x) over data [rows, dimensions], in nats.
+  /// The mean of -log q(x) over data [rows, dimensions], in nats. The flow's end time has no jitter.
   public func negativeLogLikelihood(
     of data: Tensor<Scalar>, batch: Int = 1000, key: RandomKey = RandomKey(seed: 0)
   ) throws -> Estimate {
-    try meanNegative(data, batch) { part, rows, number in
-      try logDensity(part, key: key.fold(in: number))
-    }
+    try meanNegative(data, batch, key) { _ in self }
   }
 
-  /// The mean of -log q(x | context) over the rows of data [rows, dimensions] and of context [rows, context size], in nats.
+  /// The mean of -log q(x | context) over the rows of data [rows, dimensions] and of context [rows, context size], in nats. The
+  /// flow's end time has no jitter.
   public func negativeLogLikelihood<Field: ConditionalField>(
     of data: Tensor<Scalar>, given context: Tensor<Field.Scalar>, batch: Int = 1000,
     key: RandomKey = RandomKey(seed: 0)
@@ -89,14 +101,11 @@ extension FlowDensity where Map: DensityFlow {
     require(
       context.rank == 2 && data.rank == 2 && context.shape[0] == data.shape[0],
       "FlowDensity: data \(data.shape) and context \(context.shape) must have the same rows")
-    return try meanNegative(data, batch) { part, rows, number in
-      try given(context.sliced(rows, axis: 0)).logDensity(part, key: key.fold(in: number))
-    }
+    return try meanNegative(data, batch, key) { given(context.sliced($0, axis: 0)) }
   }
 
   private func meanNegative(
-    _ data: Tensor<Scalar>, _ batch: Int,
-    _ logDensity: (_ part: Tensor<Scalar>, _ rows: Range<Int>, _ number: Int) throws -> Tensor<Scalar>
+    _ data: Tensor<Scalar>, _ batch: Int, _ key: RandomKey, _ density: (_ rows: Range<Int>) -> FlowDensity
   ) throws -> Estimate {
     requireVectors("FlowDensity", data, flow.dimensions)
     require(batch > 0, "FlowDensity: the batch must be positive, got \(batch)")
@@ -104,7 +113,9 @@ extension FlowDensity where Map: DensityFlow {
     var numbers: [Double] = []
     for start in stride(from: 0, to: count, by: batch) {
       let rows = start..<Swift.min(start + batch, count)
-      let logs = try logDensity(data.sliced(rows, axis: 0), rows, start / batch)
+      let density = density(rows)
+      if start == 0 { try density.requireIndependentRows(rows.count) }
+      let logs = try density.logDensity(data.sliced(rows, axis: 0), key: key.fold(in: start / batch))
       numbers += try logs.evaluated().scalars.map { -$0.asDouble }
     }
     return Estimate(of: numbers)

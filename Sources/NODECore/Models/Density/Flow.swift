@@ -4,6 +4,31 @@ public protocol Flow<Scalar>: Module {
   associatedtype Scalar: FloatingScalar
   /// Components of a vector.
   var dimensions: Int { get }
+  /// What the map draws from its key, for so many rows. Flows that draw nothing need not say so.
+  func noise(rows: Int) throws -> FlowNoise
+}
+
+extension Flow {
+  public func noise(rows: Int) throws -> FlowNoise { [] }
+}
+
+/// What a flow draws from its key. Empty: any key gives the same.
+public struct FlowNoise: OptionSet, Sendable, Hashable, CustomStringConvertible {
+  public let rawValue: Int
+
+  public init(rawValue: Int) { self.rawValue = rawValue }
+
+  /// Numbers for each row, as the probes of a trace are.
+  public static let ofRows = FlowNoise(rawValue: 1)
+  /// Numbers that all rows share, as an end time with jitter is.
+  public static let shared = FlowNoise(rawValue: 2)
+
+  public var description: String {
+    let parts = [
+      contains(.ofRows) ? "probes of its trace" : nil, contains(.shared) ? "its end time" : nil,
+    ].compactMap { $0 }
+    return parts.isEmpty ? "nothing" : parts.joined(separator: " and ")
+  }
 }
 
 /// A flow that gives samples with their density.
@@ -55,6 +80,7 @@ public struct ReversedFlow<Map: Flow>: Flow {
   public init(_ map: Map) { self.map = map }
 
   public typealias Scalar = Map.Scalar
+  public func noise(rows: Int) throws -> FlowNoise { try map.noise(rows: rows) }
   public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("map", &map) }
 }
 
@@ -109,6 +135,10 @@ public struct FlowChain<Block: Flow>: Flow {
     zip(blocks, key.split(blocks.count)).map { ($0, $1) }
   }
 
+  public func noise(rows: Int) throws -> FlowNoise {
+    try blocks.reduce([]) { try $0.union($1.noise(rows: rows)) }
+  }
+
   public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("blocks", &blocks) }
 }
 
@@ -128,7 +158,8 @@ extension FlowChain: DensityFlow where Block: DensityFlow {
   }
 }
 
-/// Two flows of different kinds one after the other, `first` next to the base.
+/// Two flows of different kinds one after the other, `first` next to the base. What it pays in either direction are the
+/// penalties of the first, then those of the second.
 public struct FlowPair<First: Flow, Second: Flow<First.Scalar>>: Flow {
   public typealias Scalar = First.Scalar
   /// Next to the base.
@@ -148,10 +179,16 @@ public struct FlowPair<First: Flow, Second: Flow<First.Scalar>>: Flow {
     self.second = second
   }
 
-  fileprivate func joined(_ a: Transported<Scalar>, _ b: Transported<Scalar>) -> Transported<Scalar> {
+  fileprivate func joined(
+    state: Tensor<Scalar>, _ first: Transported<Scalar>, _ second: Transported<Scalar>
+  ) -> Transported<Scalar> {
     Transported(
-      state: b.state, logDeterminant: a.logDeterminant + b.logDeterminant,
-      penalties: a.penalties + b.penalties)
+      state: state, logDeterminant: first.logDeterminant + second.logDeterminant,
+      penalties: first.penalties + second.penalties)
+  }
+
+  public func noise(rows: Int) throws -> FlowNoise {
+    try first.noise(rows: rows).union(second.noise(rows: rows))
   }
 
   public mutating func visitParameters(_ visit: inout ParameterVisitor) {
@@ -163,7 +200,8 @@ public struct FlowPair<First: Flow, Second: Flow<First.Scalar>>: Flow {
 extension FlowPair: SamplingFlow where First: SamplingFlow, Second: SamplingFlow {
   public func fromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
     let keys = key.split(2), middle = try first.fromBase(z, key: keys[0])
-    return joined(middle, try second.fromBase(middle.state, key: keys[1]))
+    let end = try second.fromBase(middle.state, key: keys[1])
+    return joined(state: end.state, middle, end)
   }
 
   public func stateFromBase(_ z: Tensor<Scalar>, key: RandomKey) throws -> Tensor<Scalar> {
@@ -175,7 +213,8 @@ extension FlowPair: SamplingFlow where First: SamplingFlow, Second: SamplingFlow
 extension FlowPair: DensityFlow where First: DensityFlow, Second: DensityFlow {
   public func toBase(_ x: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
     let keys = key.split(2), middle = try second.toBase(x, key: keys[1])
-    return joined(middle, try first.toBase(middle.state, key: keys[0]))
+    let end = try first.toBase(middle.state, key: keys[0])
+    return joined(state: end.state, end, middle)
   }
 }
 
@@ -233,8 +272,22 @@ extension FlowDensity where Map: SamplingFlow {
 }
 
 extension FlowDensity where Map: DensityFlow {
+  /// [rows, dimensions] -> [rows], in nats, of a flow that draws nothing: with an exact trace (`.automatic` is one where that is
+  /// cheap) and an end time without jitter. For others see `logDensity(_:key:)`.
+  public func logDensity(_ x: Tensor<Scalar>) throws -> Tensor<Scalar> {
+    requireVectors("FlowDensity", x, flow.dimensions)
+    let noise = try flow.noise(rows: x.shape[0])
+    // The same numbers in every step are something to fit: a field can be learned that looks good along them alone.
+    require(
+      noise.isEmpty,
+      "FlowDensity.logDensity: the flow draws \(noise) at random; give a key, another one in every step, or take the exact trace "
+        + "and a fixed end time (`evaluating()`)")
+    return try logDensity(x, key: RandomKey(seed: 0))
+  }
+
   /// [rows, dimensions] -> [rows], in nats.
-  public func logDensity(_ x: Tensor<Scalar>, key: RandomKey = RandomKey(seed: 0)) throws -> Tensor<Scalar> {
+  /// - Parameter key: of what the flow draws. In training another one in every step.
+  public func logDensity(_ x: Tensor<Scalar>, key: RandomKey) throws -> Tensor<Scalar> {
     try logDensityAndPenalties(x, key: key).logDensity
   }
 
