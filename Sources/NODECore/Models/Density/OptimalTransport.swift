@@ -187,7 +187,8 @@ private struct SinkhornIteration {
 
 /// Why there is no transport between two samples.
 public enum TransportError: Error, Hashable, CustomStringConvertible {
-  /// A row of one of the samples (0: the first, 1: the second) is not finite, or so far away that its squared distances are not.
+  /// A row of one of the samples (0: the first, 1: the second) is not finite, or so far away that its squared distances are not,
+  /// in units of a regularisation where there is one.
   case notFinite(sample: Int, row: Int)
   /// The regularisation is so small beside the distances that Sinkhorn's iterations did not come to an end.
   case notConverged(rowError: Double, iterations: Int)
@@ -195,7 +196,7 @@ public enum TransportError: Error, Hashable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .notFinite(let sample, let row):
-      "row \(row) of the \(sample == 0 ? "first" : "second") sample is not finite, or its distances are not"
+      "row \(row) of the \(sample == 0 ? "first" : "second") sample is not finite, or its squared distances (in units of a regularisation) are not"
     case .notConverged(let error, let iterations):
       "Sinkhorn's iterations are off by \(error) after \(iterations): take a larger regularisation, or the exact assignment"
     }
