@@ -35,9 +35,9 @@ private typealias D = Tensor<Double>
     let z = D.normal(shape: [50, 2], key: RandomKey(seed: 2))
     let start = try flow.fromBase(z, key: key)
     let way: [Double] = try abs(start.state - z).evaluated().scalars
-    #expect(way.max()! < 32 * 0.05)
+    #expect(way.max()! < 0.3 && way.max()! > 0, "\(way.max()!)")
     let logs: [Double] = try abs(start.logDeterminant).evaluated().scalars
-    #expect(logs.max()! < 32 * 0.05)
+    #expect(logs.max()! < 0.15 && logs.max()! > 0, "\(logs.max()!)")
     // u far against w, where 1 + w . u alone would be -1000: a fold.
     flow.directions = flow.normals * -1000
     let folded = try flow.fromBase(z, key: key)
@@ -59,6 +59,20 @@ private typealias D = Tensor<Double>
     #expect(sum.allSatisfy { abs($0) < 1e-12 })
     try check({ try flow.toBase($0, key: key) }, at: x.sliced(0..<3, axis: 0), 1e-10)
     try check({ try flow.fromBase($0, key: key) }, at: z.state.sliced(0..<3, axis: 0), 1e-10)
+    // A margin far below the numbers next to 1: as in double precision.
+    let near = Tensor<Float>([1, 1 - 0x1p-24, 1 - 0x1p-20, 0.999, 0, 0x1p-24], shape: [2, 3])
+    let thin = try LogitFlow<Float>(3, margin: 1e-6).toBase(near, key: key)
+    let wide = try LogitFlow<Double>(3, margin: 1e-6).toBase(near.converted(to: Double.self), key: key)
+    for (a, b) in [(thin.state, wide.state), (thin.logDeterminant, wide.logDeterminant)] {
+      let found: [Double] = try a.evaluated().scalars.map(Double.init),
+        exact: [Double] = try b.evaluated().scalars
+      #expect(zip(found, exact).allSatisfy { abs($0 - $1) < 1e-6 * (1 + abs($1)) }, "\(found) \(exact)")
+    }
+    // Outside of the cube.
+    let outside: [Double] = try flow.toBase(D([0.5, 0.5, 1.1], shape: [1, 3]), key: key).logDeterminant
+      .evaluated()
+      .scalars
+    #expect(outside[0].isNaN)
     // Of different kinds, one after the other.
     let pair = FlowPair(CouplingFlow<Double>(3, hidden: [8], keepsFirst: true, key: key), flow)
     try check({ try pair.toBase($0, key: key) }, at: x.sliced(0..<3, axis: 0), 1e-10)
@@ -104,11 +118,24 @@ private typealias D = Tensor<Double>
 }
 
 @Suite struct PlaneDatasetTests {
+  /// With the angle 3 pi sqrt(u) and thicknesses h uniform on (0, 1/2), E h = 1/4 and E h² = 1/12:
+  /// E (angle cos)² = (3 pi)² / 4 + 3/4, E (angle sin)² = (3 pi)² / 4 - 3/4, E angle cos = -4 / (3 pi), E angle sin = 2 - 8 / (3 pi)².
+  private static let spiralMoments: [Double] = {
+    let end = 3 * Double.pi
+    return [
+      (end * end / 4 + 0.75 + 0.5 * 4 / end + 1.0 / 12) / 9 + 0.01,
+      (end * end / 4 - 0.75 + 0.5 * (2 - 8 / (end * end)) + 1.0 / 12) / 9 + 0.01,
+    ]
+  }()
+
   /// Means and variances that follow from the formulas.
   @Test(arguments: [
     (PlaneDataset.circles, [0, 0], [9 * (0.5 * 1.25 / 2 + 0.0064), 9 * (0.5 * 1.25 / 2 + 0.0064)]),
     (.eightGaussians, [0, 0], [(8 + 0.25) / 1.999_396, (8 + 0.25) / 1.999_396]),
     (.checkerboard, [0, 0], [16.0 / 3, 16.0 / 3]),
+    // r = 1 + 0.3 n, s = 0.1 n at uniform arms: 4 (E r² + E s²) / 2.
+    (.pinwheel, [0, 0], [2 * (1.09 + 0.01), 2 * (1.09 + 0.01)]),
+    (.twoSpirals, [0, 0], spiralMoments),
   ])
   func momentsFollowTheFormulas(item: (PlaneDataset, [Double], [Double])) throws {
     let x: D = item.0.sample(40_000, key: RandomKey(seed: 5))
@@ -206,6 +233,14 @@ private typealias D = Tensor<Double>
       let expected = modes > 1 ? b - 0.75 * 0.16 : b * 0.25
       #expect(abs(a - expected) < 0.02)
     }
+  }
+
+  /// Bounds that are rounded towards each other, a few numbers of Float apart.
+  @Test func samplesStayInTheirBox() throws {
+    let ulp = Double(Float(1000).ulp)
+    let box = UniformBox<Float>(lower: [1000 + 0.6 * ulp], upper: [1000 + 2.4 * ulp])
+    let logs: [Float] = try box.logDensity(box.sample(1000, key: RandomKey(seed: 1))).evaluated().scalars
+    #expect(logs.allSatisfy { $0.isFinite })
   }
 
   @Test func bitsOfADimension() {

@@ -117,7 +117,8 @@ public struct GaussianMixture<Scalar: FloatingScalar>: Distribution {
   }
 }
 
-/// The uniform distribution on a box.
+/// The uniform distribution on a box. As the base of a flow that is learned from data it has no gradient that brings points in:
+/// outside the log-density is -infinity, whichever way the box lies.
 public struct UniformBox<Scalar: FloatingScalar>: Distribution {
   /// One number for each component; lower < upper.
   public let lower: [Double], upper: [Double]
@@ -149,8 +150,9 @@ public struct UniformBox<Scalar: FloatingScalar>: Distribution {
 
   public func sample(_ count: Int, key: RandomKey) -> Tensor<Scalar> {
     let width = Tensor<Scalar>(zip(lower, upper).map { Scalar($1 - $0) })
-    return Tensor<Scalar>.uniform(shape: [count, dimensions], key: key) * width
-      + Tensor<Scalar>(lower.map { Scalar($0) })
+    let low = Tensor<Scalar>(lower.map { Scalar($0) }), high = Tensor<Scalar>(upper.map { Scalar($0) })
+    // The bounds are rounded, so that the sum may come out above.
+    return minimum(.uniform(shape: [count, dimensions], key: key) * width + low, high)
   }
 
   /// Around the same middle.

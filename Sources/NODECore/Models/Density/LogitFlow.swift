@@ -1,7 +1,8 @@
 import Foundation
 
 /// Data in the unit cube, as pixels with noise are, to the whole space: z = logit(margin + (1 - 2 margin) x) (Dinh et al. 2017,
-/// section 4.1). No parameters.
+/// section 4.1). No parameters. Data outside of the cube by more than margin / (1 - 2 margin) have no image: state and
+/// density are NaN.
 public struct LogitFlow<Scalar: FloatingScalar>: InvertibleFlow {
   public let dimensions: Int
   /// What keeps 0 and 1 from becoming infinite.
@@ -19,8 +20,9 @@ public struct LogitFlow<Scalar: FloatingScalar>: InvertibleFlow {
 
   public func toBase(_ x: Tensor<Scalar>, key: RandomKey) throws -> Transported<Scalar> {
     requireVectors("LogitFlow", x, dimensions)
-    let share = x * (1 - 2 * margin) + margin
-    let (a, b) = (log(share), log1p(-share))
+    // From the nearer end each, or a small margin would be lost to rounding at the upper one.
+    let share = x * (1 - 2 * margin) + margin, rest = (1 - x) * (1 - 2 * margin) + margin
+    let (a, b) = (log(share), log(rest))
     // dz/dx = (1 - 2 margin) / (share (1 - share))
     return Transported(
       state: a - b, logDeterminant: (a + b).sum(axes: 1) * -1 + Double(dimensions) * slope)

@@ -7,6 +7,9 @@ extension FlowDensity where Map: InvertibleFlow {
   /// expectation is zero and whose variance is not. Without the score the gradient has the same expectation, and no noise at
   /// all where q is the target: steps near the end are not lost in it, as they are with `sampleWithLogDensity`. What it costs is
   /// the flow's way back, which tells log q at x.
+  ///
+  /// The score that is left out is that of the parameters. A context that was computed (`given`) keeps its own: its gradient has
+  /// the right expectation, too, and noise at the target.
   /// - Parameters:
   ///   - logTarget: [rows, dimensions] -> [rows], not normalised.
   ///   - count: of the samples that the mean is taken over; positive.
