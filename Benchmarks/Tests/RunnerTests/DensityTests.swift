@@ -32,7 +32,10 @@ import Testing
     ("1\n2\n3\n", "has 1 column(s) of numbers, needs at least 2"),
     ("", "has 0 column(s) of numbers, needs at least 2"),
     ("x,y\n1,2\n", "has 1 rows of numbers, needs at least 20"),
-    (String(repeating: "1,2\n", count: 24), "column 1 is 1.0 in every row; a constant has no density"),
+    (
+      String(repeating: "1,2\n", count: 24),
+      "column 1 is 1.0 in every row to train on; a constant has no density"
+    ),
   ])
   func badTablesAreOneSentence(text: String, ending: String) throws {
     try withFolder { folder in
@@ -50,10 +53,24 @@ import Testing
       try writeAtomically("a b, c\r\n" + Self.rows, to: folder + "/a.csv")
       let table = try DensityTable(csv: folder + "/a.csv")
       #expect(table.columns == ["a b", "c"] && table.rows == 20)
-      #expect(abs(table.scaling.means[0] - 9.5) < 1e-12)
-      #expect(abs(table.scaling.deviations[0] - 33.25.squareRoot()) < 1e-12)
+      // Of the rows to train on: 0...19 without 9 and 19.
+      #expect(abs(table.scaling.means[0] - 9) < 1e-12)
+      #expect(abs(table.scaling.deviations[0] - (2028.0 / 18 - 81).squareRoot()) < 1e-12)
       let (train, test) = table.split()
       #expect(train.count == 36 && test == [9, 4, 19, 4])
+      #expect(table.warnings.isEmpty)
+    }
+  }
+
+  @Test func numbersThatRepeatAreWarnedOf() throws {
+    try withFolder { folder in
+      let path = folder + "/a.csv"
+      try writeAtomically("a,b\n" + (0..<100).map { "\($0),\($0 % 3)\n" }.joined(), to: path)
+      let warnings = try DensityTable(csv: path).warnings
+      #expect(warnings.count == 1)
+      #expect(
+        warnings.first?.hasPrefix("b of \(path) has 3 different numbers in 90 rows to train on") == true,
+        "\(warnings)")
     }
   }
 
@@ -133,6 +150,20 @@ import Testing
       wide.hidden = [4, 1 << 40]
       try DensityModel(settings: wide, parameters: [1]).write(to: path)
       #expect(sentence { _ = try DensityModel(contentsOf: path) }?.hasPrefix(path) == true)
+      // A planar field of 50 million numbers at every time, whose network would not fit: refused before it is made.
+      let planar = DensitySettings(
+        method: .planar, data: "moons", columns: Array(repeating: "x", count: 4096),
+        means: Array(repeating: 0, count: 4096), deviations: Array(repeating: 1, count: 4096), hidden: [4],
+        units: 4096)
+      try DensityModel(settings: planar, parameters: [1]).write(to: path)
+      #expect(
+        sentence { _ = try DensityModel(contentsOf: path) }
+          == "\(path) has 1 parameters, its settings need more than \(3 * 4096 * 4096 + 4096)")
+      for method in DensityMethod.allCases {
+        var small = settings
+        small.method = method
+        #expect(small.fewestParameters < small.density(Double.self).parameterCount)
+      }
     }
   }
 
@@ -180,6 +211,10 @@ import Testing
     #expect(message(["density", "--data", "stars"])?.hasPrefix("--data is one of circles") == true)
     #expect(message(["density", "--data", "csv"]) == "--data csv needs the name of a file")
     #expect(message(["density", "--learning-rate", "nan"])?.hasPrefix("--learning-rate must be") == true)
+    #expect(
+      message(["density", "--method", "matching", "--batch", "4097"])
+        == "--method matching pairs each batch by exact assignment: --batch must be in 2...4096, got 4097")
+    #expect(message(["density", "--method", "ffjord", "--batch", "4097"]) == nil)
     #expect(message(["density", "planar", "--nf-rate", "0"]) == "--nf-rate must be positive, got 0.0")
     #expect(message(["density", "planar", "u5"]) == "u5 is neither u1, u2, u3, u4 nor data of known entropy")
     #expect(message(["density", "transport", "--from", "a"])?.hasPrefix("a is none of circles") == true)

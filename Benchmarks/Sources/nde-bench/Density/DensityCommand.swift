@@ -41,6 +41,10 @@ struct DensityTrain: ParsableCommand {
   func validate() throws {
     try requireOption("--iterations", iterations, in: 1...100_000_000)
     try requireOption("--batch", batch, in: 2...1_000_000)
+    guard method != .matching || batch <= 4096 else {
+      throw ValidationError(
+        "--method matching pairs each batch by exact assignment: --batch must be in 2...4096, got \(batch)")
+    }
     try requireOption("--units", units, in: 1...4096)
     try requireOption("--test-points", testPoints, in: 100...10_000_000)
     try requireOption("--threads", threads, in: 1...Runtime.maximumThreads)
@@ -65,6 +69,7 @@ struct DensityTrain: ParsableCommand {
     say(
       "\(source.settings.data): \(source.settings.dimensions) columns, \(method.rawValue), \(iterations) steps of \(batch)"
     )
+    for warning in source.warnings { say("warning: \(warning)") }
     let start = monotonicSeconds()
     let (model, losses) = try DensityTraining(
       settings: source.settings, iterations: iterations, batch: batch, learningRate: learningRate, seed: seed,

@@ -47,10 +47,7 @@ struct DensityImages: ParsableCommand {
     }
 
     func write(to folder: String) throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      try writeAtomically(
-        String(decoding: try encoder.encode(self), as: UTF8.self) + "\n", to: folder + "/images.json")
+      try writeAtomically(try jsonText(self), to: folder + "/images.json")
       try writeAtomically(table.markdown + "\n", to: folder + "/images.md")
     }
   }
@@ -80,9 +77,12 @@ struct DensityImages: ParsableCommand {
     }
   }
 
+  /// One key for each use of random numbers.
+  private var streams: [RandomKey] { RandomKey(seed: seed).split(8) }
+
   private func density<S: FloatingScalar>(_: S.Type, _ divergence: DivergenceMethod) -> Density<S> {
     let flow = ContinuousFlow(
-      Field<S>(height: Self.side, width: Self.side, hidden: hidden, key: RandomKey(seed: seed)),
+      Field<S>(height: Self.side, width: Self.side, hidden: hidden, key: streams[0]),
       dimensions: Self.pixels, divergence: divergence, options: SolveOptions(rtol: 1e-3, atol: 1e-3))
     return FlowDensity(
       FlowPair(flow, LogitFlow(Self.pixels, margin: margin)),
@@ -94,12 +94,13 @@ struct DensityImages: ParsableCommand {
     if let threads { Runtime.threads = threads }
     try makeFolder(out)
     let data = try RunData(mnist: mnist, trainCount: trainImages, testCount: testImages)
-    let keys = RandomKey(seed: seed).split(4)
-    let trainLevels = Self.levels(data.train), testRows = try Self.noisy(Self.levels(data.test), keys[0])
+    // Weights, the test's noise, training, places and noise of its batches, the test's probes, the baselines' noise, samples.
+    let keys = streams
+    let trainLevels = Self.levels(data.train), testRows = try Self.noisy(Self.levels(data.test), keys[1])
     var trainer = Trainer(
       density(Float.self, .hutchinson()),
       optimizer: Adam(learningRate: .cosine(learningRate, steps: iterations, end: learningRate / 100)),
-      maximumGradientNorm: 10, key: keys[1]
+      maximumGradientNorm: 10, key: keys[2]
     ) { (density: Density<Float>, x: Tensor<Float>, key: RandomKey) in
       Objective(loss: -(try density.logDensity(x, key: key)).mean() * (1 / Double(Self.pixels)))
     }
@@ -108,10 +109,10 @@ struct DensityImages: ParsableCommand {
     var steps = 0
     while steps < iterations, !Interrupt.isRequested {
       let places = try Tensor<Double>.uniform(
-        shape: [batch], in: 0..<Double(data.train.count), key: keys[2].fold(in: steps)
+        shape: [batch], in: 0..<Double(data.train.count), key: keys[3].fold(in: steps)
       ).evaluated().scalars
       let rows = places.flatMap { trainLevels[Int($0) * Self.pixels..<(Int($0) + 1) * Self.pixels] }
-      let x = try Self.noisy(rows, keys[3].fold(in: steps))
+      let x = try Self.noisy(rows, keys[4].fold(in: steps))
       let loss = try trainer.step(Tensor(x.scalars.map { Float($0) }, shape: x.shape))
       guard loss.isFinite else { throw RunnerError("the loss is \(loss) in step \(steps + 1)") }
       steps += 1
@@ -126,10 +127,10 @@ struct DensityImages: ParsableCommand {
     var tested = density(Double.self, .exact).replacingParameters(with: Tensor(learned.map(Double.init)))
     tested.flow.first = tested.flow.first.evaluating(tolerance: tolerance)
     if !exact { tested.flow.first.divergence = .hutchinson() }
-    let bits = try tested.negativeLogLikelihood(of: testRows, batch: exact ? 10 : 250, key: keys[1])
+    let bits = try tested.negativeLogLikelihood(of: testRows, batch: exact ? 10 : 250, key: keys[5])
       .bitsPerDimension(Self.pixels)
     let baselines = try ImageBaselines(pixels: Self.pixels, margin: margin)
-      .rows(train: try Self.noisy(trainLevels, keys[3]), test: testRows)
+      .rows(train: try Self.noisy(trainLevels, keys[6]), test: testRows)
     say(
       String(
         format: "%@ 14 x 14: %.4f ± %.4f bits/dim of %d test images after %d steps in %.0f s", data.name,
@@ -143,7 +144,7 @@ struct DensityImages: ParsableCommand {
       tolerance: tolerance)
     print("\n" + report.table.terminal)
     try report.write(to: out)
-    try draw(tested.sample(64, key: keys[0]).evaluated().scalars, testRows.scalars)
+    try draw(tested.sample(64, key: keys[7]).evaluated().scalars, testRows.scalars)
     say("images.json, images.md and samples.png (samples beside test digits) are in \(out)")
     if Interrupt.isRequested { throw ExitCode(130) }
   }

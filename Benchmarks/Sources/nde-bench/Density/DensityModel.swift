@@ -48,6 +48,18 @@ struct DensitySettings: Codable {
   /// What a density per standardised volume is too large by, in nats.
   var logVolume: Double { deviations.reduce(0) { $0 + log($1) } }
 
+  /// A bound from below that no network is made for: the weights of the layers that make it large.
+  var fewestParameters: Int {
+    switch method {
+    case .planar:
+      // What its network of the time gives: three vectors and a number for each unit.
+      return 3 * units * dimensions + units
+    case .ffjord, .matching:
+      let sizes = [dimensions] + hidden + [dimensions]
+      return zip(sizes, sizes.dropFirst()).reduce(0) { $0 + $1.0 * $1.1 }
+    }
+  }
+
   typealias Density<S: FloatingScalar> = FlowDensity<ContinuousFlow<DensityField<S>>, NormalDistribution<S>>
 
   func density<S: FloatingScalar>(_ type: S.Type, key: RandomKey = RandomKey(seed: 0)) -> Density<S> {
@@ -107,10 +119,9 @@ struct DensityModel {
     else { throw RunnerError("\(path) is not a model of nde-bench density") }
     self.settings = settings
     parameters = try array.array.tensor(of: Float.self).scalars
-    // Before a network of that size is made: its weights alone, without what the time adds.
-    let sizes = [settings.dimensions] + settings.hidden + [settings.dimensions]
-    let weights = zip(sizes, sizes.dropFirst()).reduce(0) { $0 + $1.0 * $1.1 }
-    guard settings.method == .planar || weights <= parameters.count else {
+    // Before a network of that size is made.
+    let weights = settings.fewestParameters
+    guard weights <= parameters.count else {
       throw RunnerError("\(path) has \(parameters.count) parameters, its settings need more than \(weights)")
     }
     let expected = settings.density(Double.self).parameterCount

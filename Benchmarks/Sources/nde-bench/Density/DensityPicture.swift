@@ -82,7 +82,7 @@ struct DensityPicture {
     return try times.indices.map { (times[$0], model.settings.original(try states[$0].evaluated().scalars)) }
   }
 
-  /// log-densities on the grid of pixels, brighter where there is more.
+  /// Densities on the grid of pixels, brighter where there is more.
   private func density() throws -> [UInt8] {
     let side = Self.side, view = view
     var points: [Double] = []

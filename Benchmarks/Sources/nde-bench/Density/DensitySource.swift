@@ -5,6 +5,8 @@ import NODECore
 struct DensitySource {
   let settings: DensitySettings
   let entropy: Double?
+  /// Sentences about data that have no density to learn.
+  let warnings: [String]
   /// A training batch.
   let draw: (Int, RandomKey) throws -> Tensor<Float>
   /// Points that are not trained on: as many as asked for, or as there are.
@@ -23,6 +25,7 @@ struct DensitySource {
       // As they are: their scale is the one that published figures are of.
       self.settings = settings(data, ["x", "y"], [0, 0], [1, 1])
       entropy = plane.entropy
+      warnings = []
       draw = { try (plane.sample($0, key: $1) as Tensor<Float>).evaluated() }
       test = { try (plane.sample($0, key: $1) as Tensor<Double>).evaluated() }
       return
@@ -34,6 +37,7 @@ struct DensitySource {
     let tests = settings.standardised(held)
     self.settings = settings
     entropy = nil
+    warnings = table.warnings
     draw = { count, key in
       let places = Tensor<Double>.uniform(shape: [count], in: 0..<Double(rows.shape[0]), key: key)
       return try rows.gather(at: floor(places).converted(to: Int32.self)).evaluated()

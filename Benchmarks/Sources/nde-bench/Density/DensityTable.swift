@@ -11,10 +11,14 @@ struct DensityTable {
   /// Row-major.
   var numbers: [Double]
   var rows: Int { numbers.count / columns.count }
+  /// Means and standard deviations of the columns over the rows to train on; none for a table that is not for training.
+  private(set) var scaling: (means: [Double], deviations: [Double]) = ([], [])
+  /// Sentences about columns with few different numbers.
+  private(set) var warnings: [String] = []
 
   /// A file of numbers between commas (`CSV`), one row a line, at least two columns; a first line that has no number names them.
   /// Throws a sentence that names line and column.
-  /// - Parameter isForTraining: there have to be enough rows, and no column of one number.
+  /// - Parameter isForTraining: there have to be enough rows, and no column of one number in those to train on.
   init(csv path: String, isForTraining: Bool = true) throws {
     let text: String
     do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
@@ -49,15 +53,26 @@ struct DensityTable {
     }
     guard isForTraining else { return }
     guard rows >= 20 else { throw RunnerError("\(path) has \(rows) rows of numbers, needs at least 20") }
+    let train = split().train
     for (index, column) in columns.enumerated() {
-      let values = stride(from: index, to: numbers.count, by: columns.count).map { numbers[$0] }
-      guard values.contains(where: { $0 != values[0] }) else {
-        throw RunnerError("\(path): \(column) is \(values[0]) in every row; a constant has no density")
+      let values = stride(from: index, to: train.count, by: columns.count).map { train[$0] }
+      let different = Set(values).count
+      guard different > 1 else {
+        throw RunnerError(
+          "\(path): \(column) is \(values[0]) in every row to train on; a constant has no density")
       }
-      let deviation = scaling.deviations[index]
+      let (mean, deviation) = Self.moments(values)
       guard deviation.isNormal, (1 / deviation).isNormal else {
         throw RunnerError(
           "\(path): the numbers of \(column) are too large or too near to each other to be scaled")
+      }
+      scaling.means.append(mean)
+      scaling.deviations.append(deviation)
+      if different * 10 <= values.count {
+        warnings.append(
+          "\(column) of \(path) has \(different) different numbers in \(values.count) rows to train on; numbers that repeat have "
+            + "no density, and the likelihood grows without a bound: add noise as wide as the steps between them"
+        )
       }
     }
   }
@@ -65,17 +80,10 @@ struct DensityTable {
   /// The names of columns without names.
   static func numbered(_ count: Int) -> [String] { (0..<count).map { "column \($0 + 1)" } }
 
-  /// Means and standard deviations of the columns.
-  var scaling: (means: [Double], deviations: [Double]) {
-    var means: [Double] = [], deviations: [Double] = []
-    for column in columns.indices {
-      let values = stride(from: column, to: numbers.count, by: columns.count).map { numbers[$0] }
-      let mean = values.reduce(0, +) / Double(values.count)
-      let squares = values.reduce(0.0) { sum, value in sum + (value - mean) * (value - mean) }
-      means.append(mean)
-      deviations.append((squares / Double(values.count)).squareRoot())
-    }
-    return (means, deviations)
+  private static func moments(_ values: [Double]) -> (mean: Double, deviation: Double) {
+    let mean = values.reduce(0, +) / Double(values.count)
+    let squares = values.reduce(0.0) { sum, value in sum + (value - mean) * (value - mean) }
+    return (mean, (squares / Double(values.count)).squareRoot())
   }
 
   /// Every tenth row is for testing.

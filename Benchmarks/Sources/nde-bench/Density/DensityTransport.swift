@@ -48,9 +48,24 @@ struct DensityTransport: ParsableCommand {
 
   private typealias Field = TimeConcatField
 
+  /// What random numbers are drawn for: a key each.
+  private enum Stream: Int, CaseIterable {
+    case weights, trainer, pairs, distances, evaluations, raceTrainer, raceBatches, raceTest
+  }
+
+  private func key(_ stream: Stream) -> RandomKey {
+    RandomKey(seed: seed).split(Stream.allCases.count)[stream.rawValue]
+  }
+
+  /// The two sides of the race.
+  private enum Side: String {
+    case matching = "flow matching, exact assignment"
+    case likelihood = "maximum likelihood"
+  }
+
   private func flow<S: FloatingScalar>(_: S.Type) -> ContinuousFlow<Field<S>> {
     ContinuousFlow(
-      Field(2, hidden: hidden, activation: .silu, key: RandomKey(seed: seed)), dimensions: 2)
+      Field(2, hidden: hidden, activation: .silu, key: key(.weights)), dimensions: 2)
   }
 
   private func trainer(_ coupling: FlowCoupling, _ steps: Int) -> Trainer<
@@ -58,7 +73,7 @@ struct DensityTransport: ParsableCommand {
   > {
     Trainer(
       flow(Float.self), optimizer: Adam(learningRate: .cosine(2e-3, steps: steps, end: 2e-5)),
-      maximumGradientNorm: 10, key: RandomKey(seed: seed).split(3)[0]
+      maximumGradientNorm: 10, key: key(.trainer)
     ) { (flow: ContinuousFlow<Field<Float>>, pairs: MatchingBatch<Float>, key: RandomKey) in
       Objective(loss: try flow.matchingLoss(pairs, key: key))
     }
@@ -77,7 +92,7 @@ struct DensityTransport: ParsableCommand {
     Runtime.threads = threads
     try makeFolder(out)
     let source = PlaneDataset(rawValue: from)!, target = PlaneDataset(rawValue: to)!
-    let keys = RandomKey(seed: seed).split(4)
+    let pairKey = key(.pairs), distanceKey = key(.distances)
     var distances: [Distance] = [], races: [Race] = []
     var table = TextTable([
       "coupling", "W2 to true samples", "of two true samples", "times", "evaluations", "s",
@@ -85,8 +100,8 @@ struct DensityTransport: ParsableCommand {
     for coupling in [FlowCoupling.independent, .optimalTransport, .sinkhorn(regularisation: 0.2)] {
       var trainer = trainer(coupling, iterations)
       let start = monotonicSeconds()
-      try loop("\(coupling)", until: { $0 < iterations }) { step in
-        let parts = keys[1].fold(in: step).split(3)
+      try loop("\(coupling)", progress: { Double($0) / Double(iterations) }) { step in
+        let parts = pairKey.fold(in: step).split(3)
         return try trainer.step(
           MatchingBatch(
             data: target.sample(batch, key: parts[0]), noise: source.sample(batch, key: parts[1]),
@@ -98,7 +113,7 @@ struct DensityTransport: ParsableCommand {
         with: Tensor(trainer.model.parameterVector(Float.self).scalars.map(Double.init)))
       var found: [Double] = [], floor: [Double] = []
       for turn in 0..<5 {
-        let parts = keys[2].fold(in: turn).split(4)
+        let parts = distanceKey.fold(in: turn).split(3)
         let start: Tensor<Double> = source.sample(points, key: parts[0])
         let truth: Tensor<Double> = target.sample(points, key: parts[1])
         found.append(try wasserstein2(learned.path(of: start, at: [1, 0])[1], truth))
@@ -106,7 +121,7 @@ struct DensityTransport: ParsableCommand {
           try wasserstein2(target.sample(points, key: parts[2]) as Tensor<Double>, truth))
       }
       let evaluations = try odeint(
-        from: source.sample(points, key: keys[3]) as Tensor<Double>, at: Tensor([1, 0]), rtol: 1e-5,
+        from: source.sample(points, key: key(.evaluations)) as Tensor<Double>, at: Tensor([1, 0]), rtol: 1e-5,
         atol: 1e-5
       ) { learned.field($0, $1) }.statistics.evaluations
       let row = Distance(
@@ -120,7 +135,7 @@ struct DensityTransport: ParsableCommand {
     }
     print("\n\(from) to \(to), \(iterations) steps of \(batch) pairs\n" + table.terminal)
     if seconds > 0, !Interrupt.isRequested {
-      races = [try race(.matching, target), try race(.ffjord, target)]
+      races = try [Side.matching, .likelihood].compactMap { try race($0, target) }
       var table = TextTable(["method", "steps in \(seconds) s", "NLL above the entropy"])
       for race in races {
         table.add([
@@ -133,55 +148,54 @@ struct DensityTransport: ParsableCommand {
       var from: String, to: String, iterations: Int, batch: Int, points: Int, seconds: Int
       var distances: [Distance], race: [Race]
     }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     let report = Report(
       from: from, to: to, iterations: iterations, batch: batch, points: points, seconds: seconds,
       distances: distances, race: races)
-    try writeAtomically(
-      String(decoding: try encoder.encode(report), as: UTF8.self) + "\n", to: out + "/transport.json")
+    try writeAtomically(try jsonText(report), to: out + "/transport.json")
     if Interrupt.isRequested { throw ExitCode(130) }
   }
 
-  private func loop(_ label: String, until goesOn: (Int) -> Bool, _ step: (Int) throws -> Double) throws {
+  /// Steps until the share of the work that is done, a function of the steps made, is 1.
+  private func loop(_ label: String, progress share: (Int) -> Double, _ step: (Int) throws -> Double) throws {
     var progress = ProgressLine(), index = 0
     let start = monotonicSeconds()
-    while goesOn(index), !Interrupt.isRequested {
+    while share(index) < 1, !Interrupt.isRequested {
       let loss = try step(index)
       index += 1
       guard index % 20 == 0 else { continue }
-      let elapsed = monotonicSeconds() - start
+      let done = min(1, share(index))
       progress.update(
-        label, fraction: min(1, Double(index) / Double(iterations)),
-        detail: String(format: "loss %.4f", loss),
-        secondsLeft: elapsed / Double(index) * Double(max(0, iterations - index)))
+        label, fraction: done, detail: String(format: "loss %.4f", loss),
+        secondsLeft: (monotonicSeconds() - start) * (1 - done) / done)
     }
     progress.clear()
   }
 
-  /// The same network for the same time; its learning rate falls with the time that has passed.
-  private func race(_ method: DensityMethod, _ target: PlaneDataset) throws -> Race {
-    let keys = RandomKey(seed: seed).split(4), base = NormalDistribution<Float>(dimensions: 2)
+  /// The same network for the same time. nil where the user interrupted it: what was cut short is not reported.
+  private func race(_ side: Side, _ target: PlaneDataset) throws -> Race? {
+    let trainerKey = key(.raceTrainer), batchKey = key(.raceBatches)
+    let base = NormalDistribution<Float>(dimensions: 2)
     // How many steps there is time for is not known: a constant rate, and an average of the weights of the last half.
     let optimizer = Adam(learningRate: .constant(1e-3))
-    let end = monotonicSeconds() + Double(seconds), half = end - Double(seconds) / 2
+    let start = monotonicSeconds()
+    func share(_: Int) -> Double { (monotonicSeconds() - start) / Double(seconds) }
     var sum: [Double] = [], count = 0, steps = 0
     func average(_ parameters: [Float], always: Bool = false) {
-      guard always || monotonicSeconds() > half else { return }
+      guard always || share(steps) > 0.5 else { return }
       if sum.isEmpty { sum = parameters.map { _ in 0 } }
       for index in parameters.indices { sum[index] += Double(parameters[index]) }
       count += 1
     }
-    let test: Tensor<Double> = target.sample(20_000, key: keys[3])
-    switch method {
+    let test: Tensor<Double> = target.sample(20_000, key: key(.raceTest))
+    switch side {
     case .matching:
       var trainer = Trainer(
-        flow(Float.self), optimizer: optimizer, maximumGradientNorm: 10, key: keys[0]
+        flow(Float.self), optimizer: optimizer, maximumGradientNorm: 10, key: trainerKey
       ) { (flow: ContinuousFlow<Field<Float>>, pairs: MatchingBatch<Float>, key: RandomKey) in
         Objective(loss: try flow.matchingLoss(pairs, key: key))
       }
-      try loop("flow matching", until: { _ in monotonicSeconds() < end }) { step in
-        let parts = keys[1].fold(in: step).split(3)
+      try loop("flow matching", progress: share) { step in
+        let parts = batchKey.fold(in: step).split(3)
         let loss = try trainer.step(
           MatchingBatch(
             data: target.sample(batch, key: parts[0]), noise: base.sample(batch, key: parts[1]),
@@ -191,9 +205,10 @@ struct DensityTransport: ParsableCommand {
         return loss
       }
       if count == 0 { average(trainer.model.parameterVector(Float.self).scalars, always: true) }
-    case .ffjord, .planar:
+    case .likelihood:
       var trainer = Trainer(
-        FlowDensity(flow(Float.self), base: base), optimizer: optimizer, maximumGradientNorm: 10, key: keys[0]
+        FlowDensity(flow(Float.self), base: base), optimizer: optimizer, maximumGradientNorm: 10,
+        key: trainerKey
       ) {
         (
           density: FlowDensity<ContinuousFlow<Field<Float>>, NormalDistribution<Float>>, x: Tensor<Float>,
@@ -201,21 +216,21 @@ struct DensityTransport: ParsableCommand {
         ) in
         Objective(loss: -(try density.logDensity(x, key: key)).mean())
       }
-      try loop("maximum likelihood", until: { _ in monotonicSeconds() < end }) { step in
+      try loop("maximum likelihood", progress: share) { step in
         let loss = try trainer.step(
-          (target.sample(batch, key: keys[1].fold(in: step)) as Tensor<Float>).evaluated())
+          (target.sample(batch, key: batchKey.fold(in: step)) as Tensor<Float>).evaluated())
         steps = step + 1
         if step % 10 == 9 { average(trainer.model.parameterVector(Float.self).scalars) }
         return loss
       }
       if count == 0 { average(trainer.model.parameterVector(Float.self).scalars, always: true) }
     }
+    if Interrupt.isRequested { return nil }
     let density = FlowDensity(flow(Double.self).evaluating(), base: NormalDistribution<Double>(dimensions: 2))
       .replacingParameters(with: Tensor(sum.map { $0 / Double(count) }))
     var estimate = try density.negativeLogLikelihood(of: test)
     estimate.mean -= target.entropy!
     return Race(
-      method: method == .matching ? "flow matching, exact assignment" : "maximum likelihood", steps: steps,
-      excess: estimate.mean, standardError: estimate.standardError)
+      method: side.rawValue, steps: steps, excess: estimate.mean, standardError: estimate.standardError)
   }
 }

@@ -76,9 +76,12 @@ struct PlanarExperiment {
   private static let logNormalisers = Dictionary(
     uniqueKeysWithValues: PlaneEnergy.allCases.map { ($0, $0.logNormaliser) })
 
+  /// Of the weights, of training, of what the result is found from.
+  private var streams: [RandomKey] { RandomKey(seed: seed).split(3) }
+
   /// nil where the user interrupted it.
   func run() throws -> PlanarResult? {
-    let key = RandomKey(seed: seed).fold(in: size)
+    let key = streams[0].fold(in: size)
     switch kind {
     case .continuous:
       let field = PlanarField<Float>(2, units: size, key: key)
@@ -117,7 +120,7 @@ struct PlanarExperiment {
     _ flow: F, _ twin: E, _ optimizer: some Optimizer,
     divergence: @escaping (Base<F>, PlaneEnergy, RandomKey) throws -> Tensor<Float>
   ) throws -> PlanarResult? where F.Scalar == Float, E.Scalar == Double {
-    let start = monotonicSeconds(), keys = RandomKey(seed: seed).split(3)
+    let start = monotonicSeconds(), keys = streams
     func result(_ parameters: [Float]?, _ report: (Tensor<Double>) throws -> Estimate) throws -> PlanarResult?
     {
       if Interrupt.isRequested { return nil }
@@ -142,7 +145,8 @@ struct PlanarExperiment {
     case .data(let data):
       let density = FlowDensity(ReversedFlow(flow), base: NormalDistribution<Float>(dimensions: 2))
       let parameters = try fit(density, optimizer, keys[1]) { density, key in
-        -(try density.logDensity(data.sample(batch, key: key), key: key)).mean()
+        let keys = key.split(2)
+        return -(try density.logDensity(data.sample(batch, key: keys[0]), key: keys[1])).mean()
       }
       return try result(parameters) { parameters in
         let density = FlowDensity(ReversedFlow(twin), base: NormalDistribution<Double>(dimensions: 2))
