@@ -15,6 +15,8 @@ root=${FUZZ_BUILD:-.build}/fuzz$suffix
 failed=0
 # Interposed allocators need all of the address space.
 [ -z "$sanitize" ] || export FUZZ_UNLIMITED=1
+# No memory is what a call has to tell by itself, not the sanitizer.
+export ASAN_OPTIONS="allocator_may_return_null=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 
 # run NAME COMMAND...: until the time is over, starting again behind the seed of each crash.
 run() {
