@@ -49,5 +49,6 @@ if wanted programs || wanted calls; then
   $swift build -c release $sanitize --scratch-path "$root" --product fuzz-programs || exit 1
 fi
 wanted programs && run programs "$root/release/fuzz-programs" programs
-wanted calls && run calls "$root/release/fuzz-programs" calls
+# A call that stops leaves its memory behind.
+wanted calls && ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 run calls "$root/release/fuzz-programs" calls
 exit $failed
