@@ -5,9 +5,9 @@
 //   kbar_i = h b_i lambda + h sum_{j>i} a_ji ybar_j + h sum_saves b_i(x_s) ct_s,   ybar_i = (df/dy)^T kbar_i,
 //   lambda_n = lambda_{n+1} + sum_i ybar_i + sum_saves ct_s.
 //
-// With t_n = t0 + s_n (t1 - t0) (also where steps have a fixed size: see TangentSolve.swift) a step's stage times move with the ends (of the solve; of the interval between save times that
-// a number of steps divides), and its h by the relative amount (dt1 - dt0) / (t1 - t0), for which h b_i lambda + ... =
-// kbar_i gives the cotangent sum_i <k_i, kbar_i>.
+// With t_n = t0 + s_n (t1 - t0) (also where steps have a fixed size: see TangentSolve.swift) a step's stage times move
+// with the ends (of the solve; of the interval between save times that a number of steps divides), and its h by the
+// relative amount (dt1 - dt0) / (t1 - t0), for which h b_i lambda + ... = kbar_i gives the cotangent sum_i <k_i, kbar_i>.
 #include <string.h>
 #include "nk_phases.h"
 #include "nk_solve.h"

@@ -29,7 +29,8 @@ typedef struct nk_tableau {
 
 // h_new = h * clip(safety * err^(-(i+p)/k) * err_prev^(p/k), min_factor, max_factor), k = embedded_order + 1; err_prev is
 // that of the last accepted step. p = 0: the I controller. On a rejection err_prev is left out and the factor is at most
-// NK_LARGEST_RETRY or min_factor, whichever is larger; for the first step after one it is at most 1. err == 0 gives max_factor; an error or a state that is not finite rejects the step with min_factor.
+// NK_LARGEST_RETRY or min_factor, whichever is larger; for the first step after one it is at most 1. err == 0 gives
+// max_factor; an error or a state that is not finite rejects the step with min_factor.
 // err = sqrt(sum of squared scaled errors / (lanes * components)), scale = atol + rtol * max(|y_n|, |y_n+1|).
 typedef struct nk_controller {
   int32_t adaptive;

@@ -80,7 +80,8 @@ public struct ParameterLayout: Sendable, Hashable {
 }
 
 extension Module {
-  /// All parameters, also those that are not trained, as one vector [parameterLayout.count]. Traps where a parameter is not a `Scalar`.
+  /// All parameters, also those that are not trained, as one vector [parameterLayout.count]. Traps where a parameter is not
+  /// a `Scalar`.
   public func parameterVector<Scalar: FloatingScalar>(_ type: Scalar.Type = Float.self) -> Tensor<Scalar> {
     let layout = parameterLayout
     layout.requireDType(Scalar.dtype, "parameterVector")

@@ -2,8 +2,8 @@
 /// computed in the step's program, stored in checkpoints, read by `Trainer.averagedModel`.
 ///
 /// The parameters are those that the trainer keeps: where the objective replaced some, such as running statistics, its own
-/// and not the optimizer's. After the first step the average is the parameters; from then on average += (1 - decay) (parameters - average), as in
-/// PyTorch's `AveragedModel` with `get_ema_multi_avg_fn`.
+/// and not the optimizer's. After the first step the average is the parameters; from then on
+/// average += (1 - decay) (parameters - average), as in PyTorch's `AveragedModel` with `get_ema_multi_avg_fn`.
 public struct AveragingOptimizer<Base: Optimizer>: Optimizer, ParameterAveraging {
   /// Makes the steps; the average has no part in them.
   public var base: Base
