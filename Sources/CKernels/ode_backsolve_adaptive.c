@@ -215,7 +215,8 @@ nk_status nk_backsolve_adaptive(nk_pass *p, nk_pace *pace, double *reached) {
     s->kernels->axpby(s->lambda, s->ct_states + i * s->state_bytes, 1, 1, n);
     nk_status status = NK_SUCCESS;
     p->first_known = 0;
-    if (i == last && pace->h <= 0) status = choose_first_step(p, pace);
+    const int begins = i == last && !nk_begins_as_before(s, 0, &pace->h);
+    if (begins && pace->h <= 0) status = choose_first_step(p, pace);
     double t = s->times[i];
     while (status == NK_SUCCESS && t != s->times[i - 1]) {
       *reached = t;

@@ -60,6 +60,12 @@ int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h) 
   return accepted;
 }
 
+int nk_begins_as_before(const nk_solve *s, int64_t lane, double *h) {
+  if (!s->next_steps || !(s->next_steps[lane] > 0)) return 0;
+  *h = fmax(s->next_steps[lane], s->controller->min_step);
+  return 1;
+}
+
 // Hairer, Norsett, Wanner I, II.4, "starting step size", steps a to f.
 double nk_first_guess(double d0, double d1, double span) {
   const double h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * (d0 / d1);

@@ -244,6 +244,8 @@ nk_status nk_ode_execute(const nk_instr *instr, const nk_frame *frame, char *wor
     nk_tape_plan(&s.tape, ode, operand(frame, ode->tape));
   else
     s.tape = (nk_tape){0};
+  const int has_next = ode->sensitivity == NK_SENSITIVITY_BACKSOLVE && ode->controller.adaptive;
+  s.next_steps = has_next ? operand(frame, ode->tape) : NULL;
   const nk_status status = check_times(&s);
   if (status != NK_SUCCESS) return status;
   if (gradient) {

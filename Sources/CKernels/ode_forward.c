@@ -309,6 +309,7 @@ static nk_status adaptive_solve(nk_solve *s) {
   if (status == NK_NON_FINITE_FIELD) locate_non_finite(s, s->k0, &lane, &component);
   while (status == NK_SUCCESS && t != end) {
     double t1;
+    const double proposed = pace.h;
     status = nk_pace_next(&pace, s, t, end, &t1);
     if (status != NK_SUCCESS) {
       if (a.step.h != 0 && pace.after_rejection) locate_error(&a, &lane, &component);
@@ -325,6 +326,8 @@ static nk_status adaptive_solve(nk_solve *s) {
     const double error = v.finite ? sqrt(v.sum[0] / nk_counted_components(s)) : (double)NAN;
     if (status != NK_SUCCESS || !nk_pace_judge(&pace, s, error, a.step.h)) continue;
     if (s->tape.header) nk_tape_record(&s->tape, pace.accepted - 1, t, s->y, s->state_bytes);
+    // A step shortened to end at the last time says nothing against the longer one.
+    if (t1 == end) pace.h = fmax(pace.h, proposed);
     t = t1;
     cursor = ahead;
     char *swap = s->y;
@@ -344,6 +347,7 @@ static nk_status adaptive_solve(nk_solve *s) {
     kept = nk_block_count(s->tape.header[NK_TAPE_STEPS], s->tape.header[NK_TAPE_STRIDE]);
   }
   nk_report(s, status, &pace, t, kept, 0);
+  if (s->next_steps) s->next_steps[0] = pace.h;
   if (status == NK_SUCCESS) return status;
   const int broken = status != NK_MAX_STEPS && status != NK_STEP_UNDERFLOW && status != NK_NON_FINITE_STATE;
   if (status == NK_NON_FINITE_FIELD && pace.bad_h != 0 && !pace.after_rejection) {

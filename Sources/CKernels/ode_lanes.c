@@ -7,6 +7,8 @@
 
 static void end(nk_march *m, int64_t row, nk_status status) {
   nk_slot *slot = &m->slots[row];
+  // A step shortened to end at the last time says nothing against the longer one.
+  if (status == NK_SUCCESS) m->paces.h[row] = fmax(m->paces.h[row], m->paces.proposed[row]);
   nk_paces_leave(&m->paces, slot, row);
   slot->status = (int32_t)status;
   slot->evaluations += m->evaluated;

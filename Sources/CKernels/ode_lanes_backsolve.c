@@ -98,10 +98,12 @@ static double norm(const nk_back *b, const char *y, const char *lambda, const ch
               (double)(some + s->ode->dim));
 }
 
-// Hairer's rule for y and lambda together, for rows [first, active).
+// Hairer's rule for y and lambda together, for rows [first, active) of which one does not know where to begin.
 static nk_status begin(nk_back *b, int64_t first) {
   const nk_solve *s = b->s;
-  if (!s->controller->adaptive || s->controller->first_step > 0 || first == b->active) return NK_SUCCESS;
+  int guess = 0;
+  for (int64_t r = first; r < b->active; r++) guess |= !(b->paces.h[r] > 0);
+  if (!s->controller->adaptive || !guess) return NK_SUCCESS;
   const int64_t at = first * s->row_bytes;
   const nk_rows rows = {s, b->worker, b->group, first, b->active - first, b->captures};
   char *t = b->t + first * s->size;
@@ -119,7 +121,7 @@ static nk_status begin(nk_back *b, int64_t first) {
     const double span = nk_lane_times(s, slot->lane)[0] - p->t[r];
     const double h0 = nk_first_guess(d0, p->error[r], fabs(span));
     p->t1[r] = p->t[r] + (span >= 0 ? h0 : -h0);
-    slot->evaluations += 2;
+    slot->evaluations += p->h[r] > 0 ? 0 : 2;
   }
   set_steps(b, first);
   const double one = 1, minus = -1;
@@ -134,6 +136,7 @@ static nk_status begin(nk_back *b, int64_t first) {
   s->kernels->axpby(y1, ky, -1, 1, n);
   s->kernels->axpby(lambda1, kl, -1, 1, n);
   for (int64_t r = first; r < b->active; r++) {
+    if (p->h[r] > 0) continue;
     const double h0 = fabs(p->t1[r] - p->t[r]);
     const double d2 = norm(b, nk_row(b->s, b->rows[NK_BACK_Y1], r), nk_row(b->s, b->rows[NK_BACK_LAMBDA1], r), nk_row(b->s, b->rows[NK_BACK_Y], r),
                            nk_row(b->s, b->rows[NK_BACK_LAMBDA], r)) / h0;

@@ -218,6 +218,7 @@ static void finish(nk_march *m, int64_t row) {
     if (slot->status != NK_SUCCESS) tape.header[NK_TAPE_STEPS] = -1;
   }
   nk_lane_report(s, slot, kept, 0);
+  if (s->next_steps) s->next_steps[slot->lane] = slot->h;
   if (slot->status == NK_SUCCESS) return;
   for (; slot->cursor < s->ode->time_count; slot->cursor++) {
     char *to = s->states + slot->cursor * s->state_bytes + slot->lane * s->row_bytes;

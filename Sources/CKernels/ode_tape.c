@@ -39,6 +39,8 @@ int64_t nk_tape_plan(nk_tape *tape, const nk_ode *ode, void *base) {
 }
 
 int64_t nk_ode_tape_bytes(const nk_ode *ode) {
+  if (ode->sensitivity == NK_SENSITIVITY_BACKSOLVE)
+    return nk_size_product(ode->controller.per_lane ? ode->lanes : 1, sizeof(double));
   if (ode->controller.per_lane) return nk_size_product(ode->lanes, nk_lane_tape_bytes(ode));
   nk_tape tape;
   return nk_tape_plan(&tape, ode, NULL);

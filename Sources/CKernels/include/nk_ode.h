@@ -38,7 +38,7 @@ typedef struct nk_controller {
   int32_t tolerant;       // per_lane, 1: a lane that fails leaves its status in the statistics, and the run succeeds
   double rtol, atol;
   double i, p, safety, min_factor, max_factor;
-  double first_step;      // <= 0: Hairer, Norsett, Wanner I, II.4 (two evaluations, of which f(t0, y0) is k[0])
+  double first_step;      // of the way forward; <= 0: Hairer, Norsett, Wanner I, II.4 (two evaluations, one of them k[0])
   double min_step, max_step; // max_step <= 0: none
   int64_t max_steps;      // accepted and rejected together; not for steps_per_interval
   // Fixed steps: either step > 0 (last one shortened to end at times' end), or steps_per_interval > 0 equal steps
@@ -93,6 +93,8 @@ struct nk_ode {
   const nk_program *field, *field_forward, *field_backward, *field_vjp, *field_adjoint; // only what is needed is set
   // .exact: the tape holds up to `checkpoints` states y_n; when a solve takes more steps, every second one is
   // dropped and the stride doubles, and the gradient integrates again between them (recursively where needed).
+  // .backsolve: the tape holds the step size that the way forward would have tried next (per_lane: one for every lane),
+  // with which the adaptive adjoint begins.
   int64_t checkpoints;
   // .exact on steps that all lanes share, with field_forward: the first steps leave their stages and residuals in the tape,
   // as many as take so many bytes, and the gradient does not evaluate them again. The way forward and the gradient must
@@ -101,7 +103,7 @@ struct nk_ode {
   int64_t residual_budget, residual_least, residual_most;
   // Operands, buffer ids of the program that holds the instruction (the instruction's in/out are unused):
   //   NK_OP_ODE:          y0, times (f64), captures -> states [time_count, lanes, dim], statistics, tape (or -1)
-  //   NK_OP_ODE_GRADIENT: the same y0, times, captures, states, tape (exact), ct_states
+  //   NK_OP_ODE_GRADIENT: the same y0, times, captures, states, tape (.backsolve: or -1), ct_states
   //                       -> ct_y0, ct_times (f64 [time_count]), ct_captures (-1: not wanted), gradient_statistics
   int32_t y0, times, states, statistics, tape;
   int32_t ct_states, ct_y0, ct_times, gradient_statistics;

@@ -27,7 +27,7 @@ struct LoweredSolve {
       times: buffer(1), states: instruction.isGradient ? buffer(count) : result(0),
       statistics: nil, tape: nil, captures: captures)
     if instruction.isGradient {
-      if case .exact = instruction.sensitivity { solve.tape = buffer(count + 1) }
+      solve.tape = buffer(count + 1)
       solve.cotangents = NestedSolve.Cotangents(
         states: buffer(count + 2), y0: wanted[0] ? result(0) : nil, times: wanted[1] ? result(1) : nil,
         statistics: isRead(count) ? result(count) : nil)

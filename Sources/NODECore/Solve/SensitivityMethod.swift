@@ -38,7 +38,9 @@ public struct SensitivityMethod: Sendable, Hashable {
 
   /// The continuous adjoint, integrated backward together with the state in constant memory (Chen et al. 2018, alg. 1),
   /// captures outside of the error norm. Its error is that of the tolerance, and grows where the field
-  /// contracts forward in time.
+  /// contracts forward in time. Adaptive steps begin with the size that the solve would have tried next: it moves through the
+  /// same places, and a rule that knows nothing of them begins with a step far too small, which in the short solves of
+  /// a network is one of three.
   public static let backsolve = SensitivityMethod(kind: .backsolve)
 
   /// What a solve that starts from `y0` and takes `steps` steps (nil: unknown) keeps.

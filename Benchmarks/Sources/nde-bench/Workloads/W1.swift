@@ -39,7 +39,7 @@ struct W1: Workload {
       // Products, and a tanh of about 20 operations for each hidden unit.
       let field = 20.0 * (2 * 2 * 50 * 2 + 20 * 50)
       return WorkloadVariant(
-        name: name, subject: subject, necessaryFlops: { 3 * Double($0.forward) * field },
+        name: name, subject: subject, necessaryFlops: { $0.necessaryFields(sensitivity) * field },
         check: { subject.loss })
     }
   }

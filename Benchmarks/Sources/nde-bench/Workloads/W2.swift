@@ -79,12 +79,9 @@ struct MLPFieldProblem {
         WorkloadVariant(
           name: name, subject: subject,
           necessaryFlops: { spent in
-            // Backsolve has to integrate the state again besides.
-            let forward = Double(evaluations(spent))
-            // Of dopri5's six stages five have a weight in the integral over the parameters.
-            let adjoint = 2 + (chosen.rtol == nil ? 1 : 5.0 / 6)
-            let back = name == "adjoint" ? adjoint * Double(spent.backward) : 2 * forward
-            return (forward + back) * field
+            var spent = spent
+            spent.forward = evaluations(spent)
+            return spent.necessaryFields(sensitivity, weighted: chosen.rtol == nil ? 1 : 5.0 / 6) * field
           }, check: { subject.loss }))
     }
     return variants

@@ -66,7 +66,7 @@ struct W4: Workload {
     // The layers, one product more for the trace; twenty operations for each tanh.
     let field = Double(W4.rows) * Double(2 * ((d + 1) * h + h * h + h * d) + 2 * h * h + 2 * 20 * h)
     return WorkloadVariant(
-      name: name, subject: subject, necessaryFlops: { 3 * Double($0.forward) * field },
+      name: name, subject: subject, necessaryFlops: { $0.necessaryFields(sensitivity) * field },
       check: { subject.loss })
   }
 }

@@ -53,6 +53,16 @@ struct WorkloadVariant {
   var check: () throws -> Double
 }
 
+extension Evaluations {
+  /// What a solve and its gradient cannot do without, in evaluations of the field: a derivative for the state and one for
+  /// the parameters are one each. An adjoint integrates the state again besides, in as many evaluations as it takes.
+  /// - Parameter weighted: share of the stages that have a weight in the integral over the parameters; five of dopri5's six.
+  func necessaryFields(_ sensitivity: SensitivityMethod, weighted: Double = 5.0 / 6) -> Double {
+    let forward = Double(forward)
+    return sensitivity == .backsolve ? forward + (2 + weighted) * Double(backward) : 3 * forward
+  }
+}
+
 /// `body` as something to time.
 final class CallSubject: Subject {
   private let program: () throws -> Program
