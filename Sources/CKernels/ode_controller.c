@@ -66,16 +66,20 @@ int nk_begins_as_before(const nk_solve *s, int64_t lane, double *h) {
   return 1;
 }
 
-// Hairer, Norsett, Wanner I, II.4, "starting step size", steps a to f.
+// Hairer, Norsett, Wanner I, II.4, "starting step size", steps a to f, but for the last one's guess of a derivative.
 double nk_first_guess(double d0, double d1, double span) {
   const double h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * (d0 / d1);
   return fmin(h0, span);
 }
 
 double nk_initial_step(double d1, double d2, double h0, int32_t order) {
-  const double d = fmax(d1, d2);
-  const double h1 = d <= 1e-15 ? fmax(1e-6, h0 * 1e-3) : pow(0.01 / d, 1.0 / (order + 1));
-  return fmin(100 * h0, h1);
+  double d = fmax(d1, d2);
+  if (d <= 1e-15) return fmin(100 * h0, fmax(1e-6, h0 * 1e-3));
+  // They take the larger of y' and y'' for the derivative that makes the error, which is right where the solution's own unit
+  // of time is one. Derivatives that grow by y'' / y' from one to the next make steps that no unit changes, and a first one
+  // that is not wasted: a network's solve at 1e-5 may take two steps instead of three.
+  if (d1 > 1e-15) d = d1 * pow(d2 / d1, order);
+  return fmin(100 * h0, pow(0.01 / d, 1.0 / (order + 1)));
 }
 
 int64_t nk_grid_steps(const nk_solve *solve, const double *times) {

@@ -3,8 +3,8 @@ import Testing
 
 @testable import NODECore
 
-/// Where the steps of a continuous adjoint begin.
-@Suite struct AdjointStepTests {
+/// Where the steps of a solve and of its continuous adjoint begin.
+@Suite struct FirstStepTests {
   typealias D = Tensor<Double>
 
   private static let start = D([1, 0.5, -0.3, 0.8, 1.2, -0.7], shape: [3, 2])
@@ -34,8 +34,41 @@ import Testing
     return (rows(false), rows(true))
   }
 
-  /// With the rule of Hairer, Norsett and Wanner an adjoint takes as many steps as the solve, the first of them a small one;
-  /// and it asks for two evaluations more than its attempts need.
+  /// A solve takes the same steps whatever time is measured in. Powers of two: no rounding besides.
+  @Test(arguments: [false, true]) func noUnitOfTimeChangesTheSteps(perLane: Bool) throws {
+    func statistics(_ unit: Double) throws -> [SolveStatistics] {
+      let controller = Controller.adaptive(rtol: 1e-7, atol: 1e-7)
+      let solution = try odeint(
+        from: Self.start, at: [0, 3 * unit], controller: perLane ? controller.perLane : controller
+      ) { _, y in (cos(y) - y) * (1 / unit) }
+      return perLane ? try solution.laneStatistics : [try solution.statistics]
+    }
+    let expected = try statistics(1)
+    for unit in [0x1p-20, 0x1p-7, 0x1p7, 0x1p20] {
+      for (found, expected) in zip(try statistics(unit), expected) {
+        #expect(found.evaluations == expected.evaluations && found.rejected == expected.rejected, "\(unit)")
+        #expect(abs(found.lastStep / unit - expected.lastStep) < 1e-9)
+      }
+    }
+  }
+
+  /// A first step too large is rejected, so these would show; one too small costs a step.
+  @Test func theFirstStepIsNeitherRejectedNorWasted() throws {
+    for tolerance in [1e-3, 1e-5, 1e-7] {
+      let controller = Controller.adaptive(rtol: tolerance, atol: tolerance, maximumStep: nil)
+      for rate in [1e-3, 1, 1e3] {
+        func steps(_ end: Double) throws -> SolveStatistics {
+          try odeint(from: D([1, 0.2]), at: [0, end / rate], controller: controller) { _, y in y * -rate }.statistics
+        }
+        let one = try steps(0.01)
+        #expect(one.accepted == 1 && one.rejected == 0, "\(rate) \(one)")
+        #expect(try steps(4).rejected == 0)
+      }
+    }
+  }
+
+  /// With a rule that knows nothing an adjoint takes as many steps as the solve, the first of them a small one, and two
+  /// evaluations more than its attempts need.
   @Test(arguments: [1e-4, 1e-7, 1e-10]) func itBeginsWithTheStepThatWouldHaveComeNext(tolerance: Double) throws {
     let (forward, backward) = try statistics(.adaptive(rtol: tolerance, atol: tolerance))
     let solve = forward[0], adjoint = backward[0]
