@@ -142,8 +142,8 @@ typedef struct lanes_job {
 } lanes_job;
 
 static int run_block(lanes_job *job, nk_frame *frame, int64_t block) {
-  frame->lane0 = block * job->region->block_lanes;
-  frame->lanes = nk_min(job->region->block_lanes, job->lanes - frame->lane0);
+  frame->lane0 = nk_block_first(block, job->lanes, job->region->block_lanes);
+  frame->lanes = nk_block_first(block + 1, job->lanes, job->region->block_lanes) - frame->lane0;
   nk_diagnosis what = {.lane = -1, .component = -1};
   frame->diagnosis = &what;
   if (nk_frame_execute(frame, job->region) == NK_SUCCESS) return 1;

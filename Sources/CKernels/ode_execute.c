@@ -119,7 +119,8 @@ int64_t nk_ode_workspace_bytes(const nk_ode *ode, nk_opcode op, int32_t threads)
 
 nk_block nk_solve_block(const nk_solve *s, int64_t index, int32_t worker) {
   int64_t bytes;
-  const int64_t lane0 = index * s->block_lanes, lanes = nk_min(s->block_lanes, s->ode->lanes - lane0);
+  const int64_t lane0 = nk_block_first(index, s->ode->lanes, s->block_lanes);
+  const int64_t lanes = nk_block_first(index + 1, s->ode->lanes, s->block_lanes) - lane0;
   return (nk_block){.solve = s,
                     .scratch = nk_solve_scratch(s, worker, (uintptr_t)s->scratch, &bytes),
                     .worker = worker,

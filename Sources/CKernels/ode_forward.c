@@ -283,12 +283,15 @@ static void locate_error(attempt *a, int64_t *lane, int64_t *component) {
 static void explain(attempt *a, const nk_pace *pace, int64_t *lane) {
   nk_solve *s = a->solve;
   nk_seeker seeker;
-  const int64_t known = *lane < 0 ? -1 : *lane / s->block_lanes;
+  const int64_t lanes = s->ode->lanes;
+  int64_t known = -1;
+  while (*lane >= 0 && nk_block_first(known + 1, lanes, s->block_lanes) <= *lane) known++;
   const int tried = pace->accepted + pace->rejected > 0 || a->step.h != 0;
-  if (!nk_seek_begin(&seeker, s, known < 0 ? -1 : *lane - known * s->block_lanes)) return;
+  if (!nk_seek_begin(&seeker, s, known < 0 ? -1 : *lane - nk_block_first(known, lanes, s->block_lanes))) return;
   for (int64_t i = nk_max(known, 0); i <= (known < 0 ? s->blocks - 1 : known) && !seeker.found; i++) {
     (tried ? attempt_block : first_slope_block)(a, i, 0);
-    if (seeker.found && *lane < 0 && seeker.origin->row >= 0) *lane = i * s->block_lanes + seeker.origin->row;
+    if (seeker.found && *lane < 0 && seeker.origin->row >= 0)
+      *lane = nk_block_first(i, lanes, s->block_lanes) + seeker.origin->row;
   }
   nk_seek_end(&seeker);
 }

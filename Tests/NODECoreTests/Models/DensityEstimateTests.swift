@@ -5,13 +5,6 @@ import Testing
 
 private typealias D = Tensor<Double>
 
-/// y' = a y, component by component: a density of independent normals, y(0) = z exp(-a).
-private struct ScalingField: VectorField {
-  var a: Tensor<Double>
-  func callAsFunction(_ t: Tensor<Double>, _ y: Tensor<Double>) -> Tensor<Double> { y * a }
-  mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("a", &a) }
-}
-
 @Suite struct DensityEstimateTests {
   private let rates = [0.4, -0.3], key = RandomKey(seed: 3)
   private var density: FlowDensity<ContinuousFlow<ScalingField>, NormalDistribution<Double>> {

@@ -29,7 +29,9 @@ import Testing
     #expect(solves.count == 2)
     func rows(_ isGradient: Bool) -> [SolveStatistics] {
       let numbers = D(solves.first { $0.0 == isGradient }!.1).scalars
-      return stride(from: 0, to: numbers.count, by: 8).map { SolveStatistics(row: Array(numbers[$0..<$0 + 8])) }
+      return stride(from: 0, to: numbers.count, by: 8).map {
+        SolveStatistics(row: Array(numbers[$0..<$0 + 8]))
+      }
     }
     return (rows(false), rows(true))
   }
@@ -58,7 +60,8 @@ import Testing
       let controller = Controller.adaptive(rtol: tolerance, atol: tolerance, maximumStep: nil)
       for rate in [1e-3, 1, 1e3] {
         func steps(_ end: Double) throws -> SolveStatistics {
-          try odeint(from: D([1, 0.2]), at: [0, end / rate], controller: controller) { _, y in y * -rate }.statistics
+          try odeint(from: D([1, 0.2]), at: [0, end / rate], controller: controller) { _, y in y * -rate }
+            .statistics
         }
         let one = try steps(0.01)
         #expect(one.accepted == 1 && one.rejected == 0, "\(rate) \(one)")
@@ -69,7 +72,9 @@ import Testing
 
   /// With a rule that knows nothing an adjoint takes as many steps as the solve, the first of them a small one, and two
   /// evaluations more than its attempts need.
-  @Test(arguments: [1e-4, 1e-7, 1e-10]) func itBeginsWithTheStepThatWouldHaveComeNext(tolerance: Double) throws {
+  @Test(arguments: [1e-4, 1e-7, 1e-10]) func itBeginsWithTheStepThatWouldHaveComeNext(tolerance: Double)
+    throws
+  {
     let (forward, backward) = try statistics(.adaptive(rtol: tolerance, atol: tolerance))
     let solve = forward[0], adjoint = backward[0]
     #expect(solve.evaluations == 2 + 6 * (solve.accepted + solve.rejected))
@@ -101,7 +106,8 @@ import Testing
       let y0 = Self.start
       let slope = gradient(at: D(1)) { rate in
         solve(
-          from: y0, at: [0, end], method: .dopri5, controller: .adaptive(rtol: 1e-9, atol: 1e-9, factors: 0.2...1.5),
+          from: y0, at: [0, end], method: .dopri5,
+          controller: .adaptive(rtol: 1e-9, atol: 1e-9, factors: 0.2...1.5),
           sensitivity: .backsolve
         ) { _, y in sin(y) * -rate }.final.sum()
       }
