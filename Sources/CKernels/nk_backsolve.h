@@ -10,7 +10,6 @@ typedef struct nk_pass {
   int commit; // the lane captures' increments of the attempt before are to be kept
   int first_known;   // what the first stage is and adds is known: from the attempt that was rejected, or the step before
   int last_is_first; // the last stage of the attempt is the next step's first one, if it is accepted
-  double h0;
   int32_t save; // of the pass over save times
 } nk_pass;
 

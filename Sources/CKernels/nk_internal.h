@@ -46,14 +46,13 @@ void nk_accumulators_combine(const nk_region *region, char *acc, int64_t stride,
 static inline int64_t nk_block_count(int64_t lanes, int64_t block_lanes) {
   return (lanes + block_lanes - 1) / block_lanes;
 }
-// The first lane of a block; `block` may be their number. Blocks of whole tiles have about as many lanes each: a last one of
-// a few rows would walk through the weights for next to nothing, and leave a thread without work. Others (of elements)
-// are as large as they may be.
+// The first lane of a block; `block` may be their number. Blocks of whole tiles have about as many lanes
+// each: a last one of a few rows would walk through the weights for next to nothing, and leave a thread without
+// work. Others (of elements) are as large as they may be.
 static inline int64_t nk_block_first(int64_t block, int64_t lanes, int64_t block_lanes) {
-  enum { TILE = 12 }; // as the compiler's blocks of rows are multiples of it
-  if (block_lanes % TILE != 0) return nk_min(block * block_lanes, lanes);
-  const int64_t tiles = nk_block_count(lanes, TILE), blocks = nk_block_count(lanes, block_lanes);
-  return nk_min(tiles * block / blocks * TILE, lanes);
+  if (block_lanes % NK_TILE_ROWS != 0) return nk_min(block * block_lanes, lanes);
+  const int64_t tiles = nk_block_count(lanes, NK_TILE_ROWS), blocks = nk_block_count(lanes, block_lanes);
+  return nk_min(tiles * block / blocks * NK_TILE_ROWS, lanes);
 }
 static inline int64_t nk_group_first(int64_t group, int64_t groups, int64_t blocks) {
   return group * blocks / groups;

@@ -102,7 +102,9 @@ typedef struct nk_solve {
   char *y, *y1, *k0, *k_last, *lambda, *lambda1; // [lanes, dim], adaptive steps
   double *time_partials;                         // exact: [groups, time_count]
   char *lane_tape;                               // steps of their own: one tape after the other
-  double *next_steps;                            // backsolve: the tape, [1] or [lanes]; NULL: not kept
+  // Backsolve, adaptive: the tape, [1] or [lanes]. The adjoint moves through the same places as the way forward, so it begins
+  // with the step that would have come next there. NULL: nobody asks.
+  double *next_steps;
   const struct nk_columns *columns;              // steps of their own: the field as columns; NULL: it is none
   // Backsolve, adaptive: the accumulators of accepted steps, and those with the attempt's; the lane captures' increments;
   // lambda's first and last stage, and what those two stages add to the sums for a weight of one.
@@ -213,11 +215,9 @@ void nk_pace_start(nk_pace *pace, const nk_solve *solve, double from, double to)
 // The end of the next attempt towards `to`; a status other than success ends the solve.
 nk_status nk_pace_next(nk_pace *pace, const nk_solve *solve, double t, double to, double *t1);
 int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h); // 1: accepted
-// The adjoint moves through the same places as the way forward: it begins with the step that would have come next there.
-// 0: nobody knows it.
-int nk_begins_as_before(const nk_solve *solve, int64_t lane, double *h);
+// The first step, from norms of y, y' and y'' on the scale of the tolerance: h0, which y'' is found with, and the step.
 double nk_first_guess(double d0, double d1, double span);
-double nk_initial_step(double d1, double d2, double h0, int32_t order);
+double nk_initial_step(double d0, double d1, double d2, double h0, int32_t order);
 // Fixed steps between `times`: of the way forward, and in one interval of the way back.
 int64_t nk_grid_steps(const nk_solve *solve, const double *times);
 double nk_grid_time(const nk_solve *solve, const double *times, int64_t n, int64_t steps);

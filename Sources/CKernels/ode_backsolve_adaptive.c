@@ -121,7 +121,6 @@ static void attempt_group(void *context, int64_t group, int32_t worker) {
   if (!p->first_known) add_first(s, group, s->tentative, s->tentative, first_weight);
 }
 
-// Hairer's rule for y and lambda together.
 void nk_backsolve_first_slope(const nk_pass *p, const nk_block *b) {
   const nk_solve *s = p->solve;
   nk_note *note = &s->notes[b->index];
@@ -132,12 +131,8 @@ void nk_backsolve_first_slope(const nk_pass *p, const nk_block *b) {
   bind_stages(s, &bound);
   note->status = nk_backsolve_stage(&bound, &nowhere, 0, y, lambda, s->tableau->b[0] != 0,
                                     sums_of(s, s->first_acc, b->group), s->lane_first);
-  const char *ky = s->k0 + b->offset, *kl = s->l0 + b->offset;
-  note->sum[0] = nk_block_norm2(b, y, y);
-  note->sum[1] = nk_block_norm2(b, ky, y);
-  const double atol = s->controller->atol, rtol = s->controller->rtol;
-  note->sum[0] += s->kernels->scaled_norm2(lambda, lambda, atol, rtol, (ptrdiff_t)b->elements);
-  note->sum[1] += s->kernels->scaled_norm2(kl, lambda, atol, rtol, (ptrdiff_t)b->elements);
+  note->finite = s->kernels->all_finite(s->k0 + b->offset, (ptrdiff_t)b->elements) &&
+                 s->kernels->all_finite(s->l0 + b->offset, (ptrdiff_t)b->elements);
 }
 
 static void first_slope_group(void *context, int64_t group, int32_t worker) {
@@ -153,48 +148,19 @@ static void first_slope_group(void *context, int64_t group, int32_t worker) {
   }
 }
 
-static void probe(void *context, int64_t index, int32_t worker) {
-  const nk_pass *p = context;
-  const nk_solve *s = p->solve;
-  const nk_block b = nk_solve_block(s, index, worker);
-  nk_note *note = &s->notes[index];
-  *note = (nk_note){0};
-  const nk_scratch *x = &b.scratch;
-  const double one = 1, difference[2] = {-1, 1};
-  char *ky[2] = {s->k0 + b.offset, x->k[0]}, *kl[2] = {s->l0 + b.offset, x->slope[0]};
-  nk_combine(s->kernels, x->input, s->y + b.offset, &one, 1, p->h0, ky, 1, b.elements);
-  nk_combine(s->kernels, x->input2, s->lambda + b.offset, &one, 1, -p->h0, kl, 1, b.elements);
-  note->status =
-      nk_field_adjoint(&b, s->times[s->ode->time_count - 1] + p->h0, x->input, x->input2, ky[1], kl[1]);
-  nk_combine(s->kernels, x->y[0], NULL, difference, 1, 1, ky, 2, b.elements);
-  nk_combine(s->kernels, x->y[1], NULL, difference, 1, 1, kl, 2, b.elements);
-  note->sum[0] = nk_block_norm2(&b, x->y[0], s->y + b.offset);
-  note->sum[0] += s->kernels->scaled_norm2(x->y[1], s->lambda + b.offset, s->controller->atol,
-                                           s->controller->rtol, (ptrdiff_t)b.elements);
-}
-
 static double components(const nk_solve *s) {
   return nk_counted_components(s) + (double)s->ode->lanes * (double)s->ode->dim;
 }
 
-static nk_status choose_first_step(nk_pass *p, nk_pace *pace) {
+// The first stage apart: where it is not finite no step would help.
+static nk_status begin(nk_pass *p, nk_pace *pace) {
   nk_solve *s = p->solve;
-  const double span = fabs(s->times[s->ode->time_count - 1] - s->times[0]);
   nk_solve_run(s, s->groups, first_slope_group, p, NK_PHASE_CONTROL);
-  nk_gathered v = nk_backsolve_gather(s);
-  const double d0 = sqrt(v.sum / components(s)), d1 = sqrt(v.sum1 / components(s));
-  const double h0 = nk_first_guess(d0, d1, span);
-  pace->evaluations += 2;
-  if (v.status != NK_SUCCESS) return v.status;
-  if (!isfinite(d1)) return NK_NON_FINITE_FIELD;
-  p->h0 = pace->direction * h0;
-  nk_solve_run(s, s->blocks, probe, p, NK_PHASE_CONTROL);
-  v = nk_backsolve_gather(s);
-  const double d2 = sqrt(v.sum / components(s)) / h0;
-  pace->h = isfinite(d2) ? nk_initial_step(d1, d2, h0, s->tableau->embedded_order) : h0;
-  pace->h = fmax(pace->h, s->controller->min_step);
+  const nk_gathered v = nk_backsolve_gather(s);
+  pace->evaluations++;
+  pace->h = fmax(s->next_steps[0], s->controller->min_step);
   p->first_known = 1;
-  return v.status;
+  return v.status != NK_SUCCESS ? v.status : v.finite ? NK_SUCCESS : NK_NON_FINITE_FIELD;
 }
 
 static void exchange(char **a, char **b) {
@@ -215,8 +181,7 @@ nk_status nk_backsolve_adaptive(nk_pass *p, nk_pace *pace, double *reached) {
     s->kernels->axpby(s->lambda, s->ct_states + i * s->state_bytes, 1, 1, n);
     nk_status status = NK_SUCCESS;
     p->first_known = 0;
-    const int begins = i == last && !nk_begins_as_before(s, 0, &pace->h);
-    if (begins && pace->h <= 0) status = choose_first_step(p, pace);
+    if (i == last) status = begin(p, pace);
     double t = s->times[i];
     while (status == NK_SUCCESS && t != s->times[i - 1]) {
       *reached = t;

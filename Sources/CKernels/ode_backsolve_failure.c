@@ -37,6 +37,7 @@ static void largest_share(const nk_block *b, const nk_step *step, double *larges
 static void explain_adaptive(nk_pass *p, nk_seeker *seeker, int64_t *lane, int64_t *component) {
   nk_solve *s = p->solve;
   double largest = -1;
+  p->first_known = 0; // what is known may be what failed
   for (int64_t i = 0; i < s->blocks && !seeker->found; i++) {
     nk_block b = nk_solve_block(s, i, 0);
     int64_t evaluations = 0;

@@ -60,26 +60,24 @@ int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h) 
   return accepted;
 }
 
-int nk_begins_as_before(const nk_solve *s, int64_t lane, double *h) {
-  if (!s->next_steps || !(s->next_steps[lane] > 0)) return 0;
-  *h = fmax(s->next_steps[lane], s->controller->min_step);
-  return 1;
-}
-
-// Hairer, Norsett, Wanner I, II.4, "starting step size", steps a to f, but for the last one's guess of a derivative.
+// Hairer, Norsett, Wanner I, II.4, "starting step size", steps a to f, in the solution's own units: a step that changes the
+// state by a hundredth shows its second derivative, and how fast derivatives grow from one to the next tells the one
+// that makes the error. Theirs is the larger of y' and y'', which is right where time is measured in units of the
+// solution's own; these steps are the same in any unit, and no first one is wasted: a network's solve at 1e-5 may take two
+// steps instead of three.
 double nk_first_guess(double d0, double d1, double span) {
-  const double h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * (d0 / d1);
+  // Where the slope is nothing, the span is the only time there is; where the state is nothing, the tolerance its only size.
+  const double h0 = d1 < 1e-5 ? 1e-6 * span : d0 < 1e-5 ? 1 / d1 : 0.01 * (d0 / d1);
   return fmin(h0, span);
 }
 
-double nk_initial_step(double d1, double d2, double h0, int32_t order) {
-  double d = fmax(d1, d2);
-  if (d <= 1e-15) return fmin(100 * h0, fmax(1e-6, h0 * 1e-3));
-  // They take the larger of y' and y'' for the derivative that makes the error, which is right where the solution's own unit
-  // of time is one. Derivatives that grow by y'' / y' from one to the next make steps that no unit changes, and a first one
-  // that is not wasted: a network's solve at 1e-5 may take two steps instead of three.
-  if (d1 > 1e-15) d = d1 * pow(d2 / d1, order);
-  return fmin(100 * h0, pow(0.01 / d, 1.0 / (order + 1)));
+double nk_initial_step(double d0, double d1, double d2, double h0, int32_t order) {
+  if (!isfinite(d2)) return h0;
+  if (d2 == 0) return 100 * h0;
+  // A slope that passes through zero says nothing about a rate: y'' / y is its square.
+  const double rate = fmin(d2 / d1, sqrt(d2 / fmax(d0, 1)));
+  const double h1 = pow(0.01 / (d2 * pow(rate, order - 1)), 1.0 / (order + 1));
+  return fmin(100 * h0, h1 > 0 ? h1 : h0);
 }
 
 int64_t nk_grid_steps(const nk_solve *solve, const double *times) {

@@ -175,7 +175,7 @@ static int valid(const nk_ode *ode, nk_opcode op) {
   if (op == NK_OP_ODE) return 1;
   return ode->sensitivity == NK_SENSITIVITY_EXACT
              ? ode->field_forward && ode->field_backward && ode->tape >= 0
-             : ode->field_vjp && ode->field_adjoint;
+             : ode->field_vjp && ode->field_adjoint && (ode->tape >= 0 || !c->adaptive);
 }
 
 // Strictly monotone and finite.

@@ -243,7 +243,7 @@ static nk_status begin(attempt *a, nk_pace *pace) {
   v = gather_notes(s);
   if (v.status != NK_SUCCESS) return v.status;
   const double d2 = sqrt(v.sum[0] / count) / h0;
-  pace->h = isfinite(d2) ? nk_initial_step(d1, d2, h0, s->tableau->embedded_order) : h0;
+  pace->h = nk_initial_step(d0, d1, d2, h0, s->tableau->embedded_order);
   pace->h = fmax(pace->h, s->controller->min_step);
   return NK_SUCCESS;
 }

@@ -35,7 +35,7 @@ static nk_status eval(nk_march *m, int64_t first, double c, char *y, char *dy) {
   return nk_march_eval(m, first, y, dy);
 }
 
-// --- The first step (Hairer, Norsett, Wanner I, II.4), for slots [first, active) ---------------------------------
+// --- The first step, for slots [first, active) -------------------------------------------------------------------
 // Squared norms of rows of x on the scale of the states.
 static void row_norms(const nk_march *m, int64_t first, char *x, double *norms) {
   const nk_solve *s = m->solve;
@@ -73,7 +73,8 @@ static nk_status begin(nk_march *m, int64_t first) {
   row_norms(m, first, m->k[0], p->error);
   for (int64_t r = first; r < m->active; r++) {
     p->error[r] = sqrt(p->error[r]);
-    const double h0 = nk_first_guess(sqrt(p->factor[r]), p->error[r], fabs(p->end[r] - p->t[r]));
+    p->logarithm[r] = sqrt(p->factor[r]);
+    const double h0 = nk_first_guess(p->logarithm[r], p->error[r], fabs(p->end[r] - p->t[r]));
     p->t1[r] = p->t[r] + (p->end[r] >= p->t[r] ? h0 : -h0);
   }
   set_steps(m, first);
@@ -88,7 +89,7 @@ static nk_status begin(nk_march *m, int64_t first) {
     const double h0 = fabs(p->t1[r] - p->t[r]);
     const double d2 = sqrt(p->factor[r]) / h0;
     m->slots[r].evaluations++;
-    p->h[r] = isfinite(d2) ? nk_initial_step(p->error[r], d2, h0, s->tableau->embedded_order) : h0;
+    p->h[r] = nk_initial_step(p->logarithm[r], p->error[r], d2, h0, s->tableau->embedded_order);
     p->h[r] = fmax(p->h[r], c->min_step);
   }
   return NK_SUCCESS;

@@ -61,7 +61,7 @@ void nk_back_refill(nk_back *b) {
     }
     const int64_t r = b->active++;
     b->slots[r] = nk_slot_start(s, lane);
-    nk_begins_as_before(s, lane, &b->slots[r].h);
+    if (s->next_steps) b->slots[r].h = fmax(s->next_steps[lane], s->controller->min_step);
     nk_paces_enter(&b->paces, s, &b->slots[r], r);
     b->paces.save[r] = (double)NAN; // every save time is the end of a stretch of its own
     memset(nk_row(b->s, b->rows[NK_BACK_LAMBDA], r), 0, (size_t)s->row_bytes);

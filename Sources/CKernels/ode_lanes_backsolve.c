@@ -89,63 +89,6 @@ static int64_t counted(const nk_solve *s) {
   return some > 0 && some < s->ode->dim ? some : s->ode->dim;
 }
 
-static double norm(const nk_back *b, const char *y, const char *lambda, const char *scale_y, const char *scale_lambda) {
-  const nk_solve *s = b->s;
-  const double atol = s->controller->atol, rtol = s->controller->rtol;
-  const int64_t some = counted(s);
-  return sqrt((s->kernels->scaled_norm2(y, scale_y, atol, rtol, (ptrdiff_t)some) +
-               s->kernels->scaled_norm2(lambda, scale_lambda, atol, rtol, (ptrdiff_t)b->s->ode->dim)) /
-              (double)(some + s->ode->dim));
-}
-
-// Hairer's rule for y and lambda together, for rows [first, active) of which one does not know where to begin.
-static nk_status begin(nk_back *b, int64_t first) {
-  const nk_solve *s = b->s;
-  int guess = 0;
-  for (int64_t r = first; r < b->active; r++) guess |= !(b->paces.h[r] > 0);
-  if (!s->controller->adaptive || !guess) return NK_SUCCESS;
-  const int64_t at = first * s->row_bytes;
-  const nk_rows rows = {s, b->worker, b->group, first, b->active - first, b->captures};
-  char *t = b->t + first * s->size;
-  char *y = b->rows[NK_BACK_Y] + at, *lambda = b->rows[NK_BACK_LAMBDA] + at, *ky = b->rows[NK_BACK_K(0)] + at, *kl = b->rows[NK_BACK_SLOPE(0)] + at;
-  const nk_paces *p = &b->paces;
-  memcpy(p->t1 + first, p->t + first, (size_t)(b->active - first) * sizeof(double));
-  set_times(b, first, b->active, 0);
-  nk_status status = nk_rows_vjp(&rows, &s->adjoint, t, y, lambda, ky, kl, b->ct_t, NULL);
-  if (status != NK_SUCCESS) return status;
-  for (int64_t r = first; r < b->active; r++) {
-    nk_slot *slot = &b->slots[r];
-    char *yr = nk_row(b->s, b->rows[NK_BACK_Y], r), *lr = nk_row(b->s, b->rows[NK_BACK_LAMBDA], r);
-    const double d0 = norm(b, yr, lr, yr, lr);
-    p->error[r] = norm(b, nk_row(b->s, b->rows[NK_BACK_K(0)], r), nk_row(b->s, b->rows[NK_BACK_SLOPE(0)], r), yr, lr);
-    const double span = nk_lane_times(s, slot->lane)[0] - p->t[r];
-    const double h0 = nk_first_guess(d0, p->error[r], fabs(span));
-    p->t1[r] = p->t[r] + (span >= 0 ? h0 : -h0);
-    slot->evaluations += p->h[r] > 0 ? 0 : 2;
-  }
-  set_steps(b, first);
-  const double one = 1, minus = -1;
-  const void *slopes[2] = {ky, kl};
-  const ptrdiff_t n = (ptrdiff_t)(b->active - first) * (ptrdiff_t)b->s->ode->dim;
-  s->kernels->combine_rows(b->input + at, y, b->h + at, &one, &slopes[0], 1, n);
-  s->kernels->combine_rows(b->input2 + at, lambda, b->h + at, &minus, &slopes[1], 1, n);
-  set_times(b, first, b->active, 1);
-  char *y1 = b->rows[NK_BACK_Y1] + at, *lambda1 = b->rows[NK_BACK_LAMBDA1] + at;
-  status = nk_rows_vjp(&rows, &s->adjoint, t, b->input + at, b->input2 + at, y1, lambda1, b->ct_t, NULL);
-  if (status != NK_SUCCESS) return status;
-  s->kernels->axpby(y1, ky, -1, 1, n);
-  s->kernels->axpby(lambda1, kl, -1, 1, n);
-  for (int64_t r = first; r < b->active; r++) {
-    if (p->h[r] > 0) continue;
-    const double h0 = fabs(p->t1[r] - p->t[r]);
-    const double d2 = norm(b, nk_row(b->s, b->rows[NK_BACK_Y1], r), nk_row(b->s, b->rows[NK_BACK_LAMBDA1], r), nk_row(b->s, b->rows[NK_BACK_Y], r),
-                           nk_row(b->s, b->rows[NK_BACK_LAMBDA], r)) / h0;
-    p->h[r] = isfinite(d2) ? nk_initial_step(p->error[r], d2, h0, s->tableau->embedded_order) : h0;
-    p->h[r] = fmax(p->h[r], s->controller->min_step);
-  }
-  return NK_SUCCESS;
-}
-
 // Where the attempts end. Rows that cannot go on leave.
 static void next(nk_back *b) {
   const nk_solve *s = b->s;
@@ -265,12 +208,8 @@ static void back_group(void *context, int64_t group, int32_t worker) {
   *note = (nk_note){0};
   nk_status status = NK_SUCCESS;
   while (status == NK_SUCCESS) {
-    if (4 * b.active <= 3 * b.capacity) {
-      const int64_t first = b.active;
-      nk_back_refill(&b);
-      status = begin(&b, first);
-    }
-    if (b.active == 0 || status != NK_SUCCESS) break;
+    if (4 * b.active <= 3 * b.capacity) nk_back_refill(&b);
+    if (b.active == 0) break;
     status = advance(&b);
   }
   if (status == NK_SUCCESS && note->status == NK_SUCCESS && s->ct_times) status = time_cotangents(&b);

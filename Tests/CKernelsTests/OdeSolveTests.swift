@@ -20,6 +20,29 @@ import Testing
     }
   }
 
+  /// Blocks of whole tiles are cut evenly: no lane twice, none left out, whatever their number.
+  @Test(arguments: [(61, 36), (256, 36), (25, 12), (145, 48), (47, 24)])
+  func evenBlocksHaveEveryLaneOnce(lanes: Int, blockLanes: Int64) {
+    for controller in [OdeProblem.fixed(stepsPerInterval: 3), OdeProblem.adaptive(1e-4)] {
+      for sensitivity in [nk_sensitivity.NK_SENSITIVITY_EXACT, .NK_SENSITIVITY_BACKSOLVE] {
+        var problem = OdeProblem(
+          lanes: lanes, times: [0, 0.6, 1.3], method: .bosh3, controller: controller, sensitivity: sensitivity)
+        problem.residualBudget = 1 << 20
+        problem.blockLanes = Int64(lanes)
+        let whole = problem.run(gradient: true)
+        problem.blockLanes = blockLanes
+        for threads in [1, 2] {
+          problem.threads = threads
+          let cut = problem.run(gradient: true)
+          // Adaptive: the norm is a sum over blocks.
+          let tolerance = controller.adaptive == 0 ? 0 : 1e-12
+          #expect(largestDifference(cut.states, whole.states) <= tolerance)
+          #expect(largestDifference(cut.gradient!.flat, whole.gradient!.flat) < 1e-11)
+        }
+      }
+    }
+  }
+
   @Test(arguments: [TestMethod.heun, .bosh3], [[0, 0.6, 0.61, 1.3], [0.5, -0.2, -0.9]])
   func adaptiveStepsAreTheTableau(method: TestMethod, times: [Double]) {
     for (i, p) in [(1.0, 0.0), (0.3, 0.4)] {

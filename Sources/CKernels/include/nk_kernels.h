@@ -8,6 +8,9 @@
 
 #include "nk_base.h"
 
+// Rows that the register tiles of every table divide.
+#define NK_TILE_ROWS 12
+
 // Convolution geometry. Images are NHWC, filters HWIO [kh, kw, cin, cout]. No dilation, no groups.
 typedef struct nk_conv {
   int32_t h, w, cin;    // input image

@@ -38,7 +38,7 @@ typedef struct nk_controller {
   int32_t tolerant;       // per_lane, 1: a lane that fails leaves its status in the statistics, and the run succeeds
   double rtol, atol;
   double i, p, safety, min_factor, max_factor;
-  double first_step;      // of the way forward; <= 0: Hairer, Norsett, Wanner I, II.4 (two evaluations, one of them k[0])
+  double first_step;      // of the way forward; <= 0: chosen (nk_initial_step; two evaluations, one of them k[0])
   double min_step, max_step; // max_step <= 0: none
   int64_t max_steps;      // accepted and rejected together; not for steps_per_interval
   // Fixed steps: either step > 0 (last one shortened to end at times' end), or steps_per_interval > 0 equal steps
@@ -103,7 +103,7 @@ struct nk_ode {
   int64_t residual_budget, residual_least, residual_most;
   // Operands, buffer ids of the program that holds the instruction (the instruction's in/out are unused):
   //   NK_OP_ODE:          y0, times (f64), captures -> states [time_count, lanes, dim], statistics, tape (or -1)
-  //   NK_OP_ODE_GRADIENT: the same y0, times, captures, states, tape (.backsolve: or -1), ct_states
+  //   NK_OP_ODE_GRADIENT: the same y0, times, captures, states, tape (fixed steps, .backsolve: or -1), ct_states
   //                       -> ct_y0, ct_times (f64 [time_count]), ct_captures (-1: not wanted), gradient_statistics
   int32_t y0, times, states, statistics, tape;
   int32_t ct_states, ct_y0, ct_times, gradient_statistics;

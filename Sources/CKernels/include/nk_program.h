@@ -4,11 +4,12 @@
 // threads at once; each run brings its own workspace. Nothing is allocated during a run.
 //
 // Regions run in order. A SERIAL region executes its instructions once, on whole tensors (lanes = 1, lane0 = 0).
-// A LANES region is a loop over blocks of at most `block_lanes` lanes: every block runs all the instructions of the region
-// while its intermediates (NK_SPACE_BLOCK) are in cache; blocks go to threads without a barrier. Blocks are divided
-// into `groups` contiguous runs, a number fixed at compile time, and each group has its own accumulators
-// (NK_SPACE_ACC), visited block after block in order; groups are added in a fixed tree at the region's end. So
-// bits depend on the program and its inputs, never on the number of threads.
+// A LANES region is a loop over blocks of at most `block_lanes` lanes (cut evenly where that is a multiple of
+// NK_TILE_ROWS): every block runs all the instructions of the region while its intermediates (NK_SPACE_BLOCK) are in
+// cache; blocks go to threads without a barrier. Blocks are divided into `groups` contiguous runs, a number fixed
+// at compile time, and each group has its own accumulators (NK_SPACE_ACC), visited block after block in order;
+// groups are added in a fixed tree at the region's end. So bits depend on the program and its inputs, never on the
+// number of threads.
 #ifndef NK_PROGRAM_H
 #define NK_PROGRAM_H
 

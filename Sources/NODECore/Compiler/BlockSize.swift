@@ -8,8 +8,8 @@ package enum BlockSize {
   /// and a thread would be woken for less than the waking costs. Tests of blocks set it to 0, so that they need no large
   /// problems.
   package static let minimumBytes = TaskLocal(wrappedValue: 32 << 10)
-  /// Rows that the register tiles of all instruction sets divide: the rows that remain run at a fraction of the speed.
-  static let tileRows = 12
+  /// Rows that remain run at a fraction of the speed.
+  static let tileRows = KernelSizes.tileRows
 
   /// `bytesPerLane`: what a lane keeps in cache; `sharedBytes`: weights that each block reads and sums that it adds to.
   static func lanes(of total: Int, bytesPerLane: Int, sharedBytes: Int) -> Int {

@@ -262,7 +262,9 @@ extension ProgramDescription {
       "\(solve.lanes) lanes of \(solve.dim) components at \(solve.timeCount) times")
     let isExact = solve.sensitivity != .backsolve
     let isGradient = solve.cotangents != nil
-    try require(!isGradient || !isExact || solve.tape != nil, "an exact gradient needs the tape")
+    try require(
+      !isGradient || !(isExact || solve.controller.isAdaptive) || solve.tape != nil,
+      "an exact gradient and one of adaptive steps need the tape")
     try require(
       !isGradient
         || (isExact

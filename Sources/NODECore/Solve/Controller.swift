@@ -70,8 +70,8 @@ public struct Controller: Sendable, Hashable {
   /// The defaults 1e-6 are what single precision still resolves; torchdiffeq's (1e-7, 1e-9) lie below its round-off.
   /// - Parameters:
   ///   - firstStep: of the solve, not of its adjoint (`SensitivityMethod.backsolve`); nil: chosen by Hairer, Norsett and
-  ///     Wanner's rule (I, II.4), at two evaluations, but in the solution's own unit of time: y'' / y' is how much higher
-  ///     derivatives grow.
+  ///     Wanner's rule (I, II.4), at two evaluations, but in the solution's own units: higher derivatives are taken to
+  ///     grow by y'' / y' from one to the next.
   ///   - rtol, atol: finite, not negative, not both 0.
   ///   - safety: in (0, 1].
   ///   - factors: the lower in (0, 1), the upper above 1: bounds of the change from one step to the next.

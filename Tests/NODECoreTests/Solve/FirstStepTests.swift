@@ -36,36 +36,72 @@ import Testing
     return (rows(false), rows(true))
   }
 
+  typealias Field = @Sendable (_ t: D, _ y: D) -> D
+  /// Name, start, end, field.
+  private static let problems: [(String, D, Double, Field)] = [
+    ("relaxation", start, 3, { _, y in cos(y) - y }),
+    ("from nothing", D([0, 0, 0, 0, 0, 0], shape: [3, 2]), 3, { t, y in cos(y) - y }),
+    ("without a slope at first", start, 3, { t, y in (y - y) + square(t) }),
+    ("decay", D([1, 0.2], shape: [1, 2]), 4, { _, y in -y }),
+  ]
+
+  private func solved(
+    _ problem: (String, D, Double, Field), unit: Double = 1, _ tolerance: Double, perLane: Bool
+  ) throws -> [SolveStatistics] {
+    let controller = Controller.adaptive(rtol: tolerance, atol: tolerance)
+    let solution = try odeint(
+      from: problem.1, at: [0, problem.2 * unit], controller: perLane ? controller.perLane : controller
+    ) { t, y in problem.3(t * (1 / unit), y) * (1 / unit) }
+    return perLane ? try solution.laneStatistics : [try solution.statistics]
+  }
+
   /// A solve takes the same steps whatever time is measured in. Powers of two: no rounding besides.
   @Test(arguments: [false, true]) func noUnitOfTimeChangesTheSteps(perLane: Bool) throws {
-    func statistics(_ unit: Double) throws -> [SolveStatistics] {
-      let controller = Controller.adaptive(rtol: 1e-7, atol: 1e-7)
-      let solution = try odeint(
-        from: Self.start, at: [0, 3 * unit], controller: perLane ? controller.perLane : controller
-      ) { _, y in (cos(y) - y) * (1 / unit) }
-      return perLane ? try solution.laneStatistics : [try solution.statistics]
-    }
-    let expected = try statistics(1)
-    for unit in [0x1p-20, 0x1p-7, 0x1p7, 0x1p20] {
-      for (found, expected) in zip(try statistics(unit), expected) {
-        #expect(found.evaluations == expected.evaluations && found.rejected == expected.rejected, "\(unit)")
-        #expect(abs(found.lastStep / unit - expected.lastStep) < 1e-9)
+    for problem in Self.problems {
+      let expected = try solved(problem, 1e-7, perLane: perLane)
+      for unit in [0x1p-20, 0x1p-7, 0x1p7, 0x1p20] {
+        for (found, expected) in zip(try solved(problem, unit: unit, 1e-7, perLane: perLane), expected) {
+          #expect(
+            found.evaluations == expected.evaluations && found.rejected == expected.rejected,
+            "\(problem.0), \(unit): \(found), \(expected)")
+          #expect(abs(found.lastStep / unit - expected.lastStep) < 1e-7)
+        }
       }
     }
   }
 
-  /// A first step too large is rejected, so these would show; one too small costs a step.
-  @Test func theFirstStepIsNeitherRejectedNorWasted() throws {
-    for tolerance in [1e-3, 1e-5, 1e-7] {
-      let controller = Controller.adaptive(rtol: tolerance, atol: tolerance, maximumStep: nil)
-      for rate in [1e-3, 1, 1e3] {
-        func steps(_ end: Double) throws -> SolveStatistics {
-          try odeint(from: D([1, 0.2]), at: [0, end / rate], controller: controller) { _, y in y * -rate }
-            .statistics
-        }
-        let one = try steps(0.01)
-        #expect(one.accepted == 1 && one.rejected == 0, "\(rate) \(one)")
-        #expect(try steps(4).rejected == 0)
+  /// One too large is rejected, one too small costs steps: growing tenfold at most, a solve that began with a thousandth of
+  /// what it could have taken would have three more.
+  @Test(arguments: [false, true]) func theFirstStepIsNeitherRejectedNorWasted(perLane: Bool) throws {
+    for problem in Self.problems where problem.0 != "without a slope at first" {
+      for tolerance in [1e-3, 1e-5, 1e-7] {
+        let found = try solved(problem, tolerance, perLane: perLane)[0]
+        // What the rest of the solve takes once its steps are what the error allows.
+        let known = try odeint(
+          from: problem.1, at: [0, problem.2],
+          controller: .adaptive(rtol: tolerance, atol: tolerance, firstStep: 0.3 * pow(tolerance, 0.2))
+        ) { t, y in problem.3(t, y) }.statistics
+        let wasted = problem.0 == "from nothing" ? 5 : 2
+        #expect(found.accepted <= known.accepted + wasted, "\(problem.0), \(tolerance): \(found), \(known)")
+      }
+    }
+  }
+
+  /// A slope that passes through zero at the start, though not quite, does not make the first step nothing; nor is one too
+  /// large where the second derivative passes through zero.
+  @Test(arguments: [false, true]) func zeroCrossingsOfTheSlope(perLane: Bool) throws {
+    let cases: [(start: Double, span: Double, field: Field)] = [
+      (.pi / 2, 3, { t, y in cos(t) + y * 0 }), (1000, 3, { t, y in (t - 1000) + y * 0 + 1e-20 }),
+      (0, 3, { t, y in cos(t) + y * 0 }), (0, 3, { t, y in t + y * 0 + 1e-300 }),
+    ]
+    for (start, span, field) in cases {
+      for y0 in [1.0, 0] {
+        let controller = Controller.adaptive(rtol: 1e-6, atol: 1e-6)
+        let found = try odeint(
+          from: D([y0], shape: [1, 1]), at: [start, start + span],
+          controller: perLane ? controller.perLane : controller, field: field
+        ).statistics
+        #expect(found.accepted <= 14 && found.rejected <= 1, "from \(start), \(y0): \(found)")
       }
     }
   }
@@ -101,13 +137,13 @@ import Testing
   }
 
   /// A step shortened to end at the last time does not make the adjoint begin with one as short.
-  @Test func aShortLastStepIsForgotten() throws {
+  @Test(arguments: [false, true]) func aShortLastStepIsForgotten(perLane: Bool) throws {
+    let controller = Controller.adaptive(rtol: 1e-9, atol: 1e-9, factors: 0.2...1.5)
     func steps(_ end: Double) throws -> Int {
       let y0 = Self.start
       let slope = gradient(at: D(1)) { rate in
         solve(
-          from: y0, at: [0, end], method: .dopri5,
-          controller: .adaptive(rtol: 1e-9, atol: 1e-9, factors: 0.2...1.5),
+          from: y0, at: [0, end], method: .dopri5, controller: perLane ? controller.perLane : controller,
           sensitivity: .backsolve
         ) { _, y in sin(y) * -rate }.final.sum()
       }
@@ -115,11 +151,12 @@ import Testing
         guard case .structured(let operation) = $0.operation else { return false }
         return (operation as? SolveOperation)?.solve.isGradient == true
       }!
-      return SolveStatistics(row: D(Value(node, node.types.count - 1)).scalars).accepted
+      // Per lane the first row has the sums.
+      return SolveStatistics(row: Array(D(Value(node, node.types.count - 1)).scalars[..<8])).accepted
     }
     // Growing by half at most, an adjoint that began with a sliver would take a dozen steps more at one of these ends.
     let counts = try (0..<24).map { try steps(2 + Double($0) * 0.005) }
-    #expect(counts.max()! - counts.min()! <= 2, "\(counts)")
+    #expect(counts.max()! - counts.min()! <= (perLane ? 6 : 2), "\(counts)")
   }
 
   /// Its memory does not grow with the number of steps that the solve may take.

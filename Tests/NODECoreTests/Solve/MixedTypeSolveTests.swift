@@ -23,6 +23,7 @@ import Testing
   private func check<State: FloatingScalar, Weight: FloatingScalar>(
     _ state: State.Type, _ weight: Weight.Type, _ sensitivity: SensitivityMethod, _ controller: Controller
   ) throws {
+    // Ten to twenty times the solve's, for a sum of six components.
     let tolerance = sensitivity == .backsolve ? 1e-3 : 2e-4
     let y0 = Tensor<State>(Self.start.map { State($0) }, shape: [3, 2])
     for rates in [[0.5], [0.5, -0.25, 1]] {

@@ -184,6 +184,20 @@ private typealias D = Tensor<Double>
     #expect("\(error)".contains("\nbackward, at t = "))
   }
 
+  /// The same where it is infinite at the last time already: no step would help, and none is tried where steps are shared.
+  @Test(arguments: [Controller.automatic, .adaptive(rtol: 1e-6, atol: 1e-6, maxSteps: 15), .perLane])
+  func aGradientThatCannotBeginTellsWhy(controller: Controller) throws {
+    let error = try failure {
+      _ = try gradient(at: D([[1.0, 2], [3, 4]])) { y0 in
+        try odeint(from: y0, t0: 0, t1: 1, controller: controller, sensitivity: .backsolve) { t, y in
+          sqrt(relu(1 - t) * square(y))
+        }.final.sum()
+      }.evaluated()
+    }
+    #expect(error.isBackward && error.status == .nonFiniteField)
+    #expect(operation(error) != nil && error.origin?.time == 1, "\(error)")
+  }
+
   @Test(arguments: controllers) func theOperationThatMeetsABadIndexIsTold(controller: Controller) throws {
     let table = D([1, 2]), rates = D([0.5, 0.5, 5], shape: [3, 1])
     let error = try failure {
