@@ -11,6 +11,9 @@ public struct LBFGS: Sendable, Hashable {
   public var memory: Int
   /// Not negative.
   public var maximumIterations: Int
+  /// Of the function and its gradient, those of line searches included; at least 1. nil: as many as the iterations take. A
+  /// line search that it cuts short ends at the best step seen.
+  public var maximumEvaluations: Int?
   /// Ends when no component of the gradient is larger. Not negative.
   public var gradientTolerance: Double
   /// Ends when an iteration lowers the function by at most this share of the larger of 1 and its value; 0: never. Not
@@ -22,13 +25,15 @@ public struct LBFGS: Sendable, Hashable {
   /// - Parameters:
   ///   - memory: at least 1.
   ///   - maximumIterations: not negative.
+  ///   - maximumEvaluations: at least 1; nil: as many as the iterations take.
   ///   - gradientTolerance, changeTolerance: finite and not negative.
   public init(
-    memory: Int = 10, maximumIterations: Int = 200, gradientTolerance: Double = 1e-6,
-    changeTolerance: Double = 0, lineSearch: StrongWolfe = StrongWolfe()
+    memory: Int = 10, maximumIterations: Int = 200, maximumEvaluations: Int? = nil,
+    gradientTolerance: Double = 1e-6, changeTolerance: Double = 0, lineSearch: StrongWolfe = StrongWolfe()
   ) {
     self.memory = memory
     self.maximumIterations = maximumIterations
+    self.maximumEvaluations = maximumEvaluations
     self.gradientTolerance = gradientTolerance
     self.changeTolerance = changeTolerance
     self.lineSearch = lineSearch
@@ -40,6 +45,9 @@ public struct LBFGS: Sendable, Hashable {
     require(memory > 0, "LBFGS: the memory must hold a pair, got \(memory)")
     require(
       maximumIterations >= 0, "LBFGS: maximumIterations must not be negative, got \(maximumIterations)")
+    require(
+      maximumEvaluations.map { $0 > 0 } ?? true,
+      "LBFGS: maximumEvaluations must be at least 1, got \(maximumEvaluations ?? 0)")
     requireSetting("LBFGS", "gradientTolerance", gradientTolerance, .notNegative)
     requireSetting("LBFGS", "changeTolerance", changeTolerance, .notNegative)
     lineSearch.requireSettings()
@@ -52,6 +60,7 @@ public struct LBFGS: Sendable, Hashable {
     /// The function hardly changes any more.
     case changeTolerance
     case maximumIterations
+    case maximumEvaluations
     /// No step along the negative gradient lowers the function: it is minimal to rounding, its gradient is wrong, or that
     /// is so small or large that its square is not a number to compute with.
     case lineSearchFailed
@@ -131,6 +140,13 @@ public struct LBFGS: Sendable, Hashable {
         found.status = value.isFinite && found.gradientNorm.isFinite ? .maximumIterations : .lineSearchFailed
         return found
       }
+      let left = maximumEvaluations.map { $0 - found.evaluations } ?? .max
+      guard left > 0 else {
+        found.status = .maximumEvaluations
+        return found
+      }
+      var lineSearch = lineSearch
+      lineSearch.maximumEvaluations = min(lineSearch.maximumEvaluations, left)
       var direction = pairs.direction(gradient)
       var slope = dot(direction, gradient)
       if !(slope < 0 && slope.isFinite) {
@@ -165,7 +181,7 @@ public struct LBFGS: Sendable, Hashable {
           pairs.removeAll()
           continue
         }
-        found.status = .lineSearchFailed
+        found.status = search.evaluations < left ? .lineSearchFailed : .maximumEvaluations
         return found
       }
       pairs.append(

@@ -203,4 +203,20 @@ import Testing
     let atOnce = try LBFGS().minimize(from: Tensor<Double>([1, 1]), Self.rosenbrock)
     #expect(atOnce.status == .gradientTolerance && atOnce.iterations == 0 && atOnce.evaluations == 1)
   }
+
+  /// Line searches count, and one that is cut short keeps the best step it saw.
+  @Test func evaluationsAreWithinTheirBudget() throws {
+    let start = Tensor<Double>([-1.2, 1])
+    let whole = try LBFGS(gradientTolerance: 1e-9).minimize(from: start, Self.rosenbrock)
+    #expect(whole.evaluations > whole.iterations + 1)
+    for budget in 1..<whole.evaluations {
+      let found = try LBFGS(maximumEvaluations: budget, gradientTolerance: 1e-9)
+        .minimize(from: start, Self.rosenbrock)
+      #expect(found.status == .maximumEvaluations && found.evaluations == budget, "\(found)")
+      #expect(found.value == found.history.min()! && found.history.count == found.iterations + 1)
+    }
+    let enough = try LBFGS(maximumEvaluations: whole.evaluations, gradientTolerance: 1e-9)
+      .minimize(from: start, Self.rosenbrock)
+    #expect(enough.status == .gradientTolerance && enough.point.scalars == whole.point.scalars)
+  }
 }

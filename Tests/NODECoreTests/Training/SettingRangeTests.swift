@@ -88,6 +88,7 @@ private let optimizers: [Misuse] = [
   Misuse("clippedByGlobalNorm", "maximum", "nan") { _ = clippedByGlobalNorm([D([1])], maximum: .nan) },
   Misuse("LBFGS", "memory", "0") { minimize { $0.memory = 0 } },
   Misuse("LBFGS", "maximumIterations", "-1") { minimize { $0.maximumIterations = -1 } },
+  Misuse("LBFGS", "maximumEvaluations", "0") { minimize { $0.maximumEvaluations = 0 } },
   Misuse("LBFGS", "gradientTolerance", "-1.0") { _ = LBFGS(gradientTolerance: -1) },
   Misuse("LBFGS", "changeTolerance", "nan") { minimize { $0.changeTolerance = .nan } },
   Misuse("StrongWolfe", "0.0001", "2.0") { minimize { $0.lineSearch.curvature = 2 } },
