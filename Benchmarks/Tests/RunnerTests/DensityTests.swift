@@ -217,9 +217,35 @@ import Testing
     #expect(message(["density", "--method", "ffjord", "--batch", "4097"]) == nil)
     #expect(message(["density", "planar", "--nf-rate", "0"]) == "--nf-rate must be positive, got 0.0")
     #expect(message(["density", "planar", "u5"]) == "u5 is neither u1, u2, u3, u4 nor data of known entropy")
+    #expect(
+      message(["density", "planar", "moons", "--quadrature", "cnf"])
+        == "--quadrature is of energies, moons has samples alone")
     #expect(message(["density", "transport", "--from", "a"])?.hasPrefix("a is none of circles") == true)
     #expect(
       message(["density", "images", "--hidden", "0"])?.hasPrefix("--hidden must name channels") == true)
+  }
+
+  @Test func quadraturesAreCompared() throws {
+    try withFolder { folder in
+      let small = [
+        "--sizes", "2", "--cut", "2000", "--samples", "200", "--quadrature", "cnf", "nf", "--out", folder,
+      ]
+      let grid = try DensityPlanarGrid.parse(["u1", "--trial", "5", "--seeds", "1"] + small)
+      try grid.run()
+      let path = folder + "/planar-grid.json", choices = try DensityPlanarGrid.choices(in: path)
+      for choice in choices {
+        #expect(choice.trials.map(\.settings) == PlanarSettings.grid(choice.flow, withoutRates: true))
+      }
+      let planar = try DensityPlanar.parse(["u1", "u4", "--seeds", "1", "--settings", path] + small)
+      try planar.run()
+      let table = try String(contentsOfFile: folder + "/planar.md", encoding: .utf8).split(separator: "\n")
+      #expect(table.count == 4 && table[3].contains("L-BFGS, 10") && table[3].contains("L-BFGS, 1 "))
+      for choice in choices { #expect(table[2].contains(choice.chosen.text), "\(table[2])") }
+      let sampled = try DensityPlanar.parse(["u1", "--sizes", "2", "--settings", path, "--out", folder])
+      #expect(
+        sentence { try sampled.run() } == "\(path) has no learning rate of planar CNFs: it is of --quadrature"
+      )
+    }
   }
 
   @Test func smallComparisonsRun() throws {

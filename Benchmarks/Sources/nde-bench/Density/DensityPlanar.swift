@@ -14,14 +14,31 @@ struct PlanarOptions: ParsableArguments {
     inversion: .prefixedNo,
     help: "Continuous flows to energies: the gradient through the samples alone, without the score's noise.")
   var pathwise = false
+  @Option(
+    parsing: .upToNextOption,
+    help:
+      "cnf, nf: those that minimise energies by L-BFGS on quadratures of the base, not by steps on samples.")
+  var quadrature: [PlanarKind] = []
+  @Option(help: "With --quadrature: the share of the iterations that comes before it, on samples.")
+  var handover = 0.0
   @Option(help: "Samples of the report.") var samples = 20_000
   @Option(help: "Folder for the results.") var out = "Benchmarks/runs/planar"
+
+  func hasNoRate(_ kind: PlanarKind) -> Bool { handover == 0 && quadrature.contains(kind) }
 
   func validate() throws {
     for target in targets {
       guard PlanarTarget(target) != nil else {
         throw ValidationError("\(target) is neither u1, u2, u3, u4 nor data of known entropy")
       }
+    }
+    for target in targets where !quadrature.isEmpty {
+      guard case .energy = PlanarTarget(target)! else {
+        throw ValidationError("--quadrature is of energies, \(target) has samples alone")
+      }
+    }
+    guard handover >= 0, handover < 1 else {
+      throw ValidationError("--handover must be at least 0 and below 1, got \(handover)")
     }
     for size in sizes { try requireOption("--sizes", size, in: 1...1024) }
     try requireOption("--cut", cut, in: 1...10_000)
@@ -40,8 +57,9 @@ struct DensityPlanar: ParsableCommand {
       the square [-4, 4]². Names of data are fitted by maximum likelihood; there the test's negative log-likelihood \
       less the entropy is reported. All of it from --samples samples, in double precision, the continuous flow at 1e-7 \
       with its exact trace. Continuous flows take 10,000 steps of Adam, discrete ones 500,000 of RMSprop, as the \
-      paper's; --cut divides both. Learning rates, the end time and the start of the discrete flow are those that \
-      `planar-grid` chose (--settings), or options.
+      paper's; --cut divides both. With --quadrature they take at most as many evaluations of the divergence and its \
+      gradient on a lattice of the base's plane, those of line searches included. Learning rates, the end time and the \
+      start of the discrete flow are those that `planar-grid` chose (--settings), or options.
       """)
 
   @OptionGroup var options: PlanarOptions
@@ -66,6 +84,8 @@ struct DensityPlanar: ParsableCommand {
       guard results.count > 1 else { return String(format: "%.4f ± %.4f", median, errors) }
       return String(format: "%.4f (%.4f to %.4f) ± %.4f", median, ordered.first!, ordered.last!, errors)
     }
+    /// Steps, or evaluations where they ended before.
+    var work: Int { Int(RunnerSupport.median(results.map { Double($0.evaluations) })) }
     var seconds: Double { RunnerSupport.median(results.map(\.seconds)) }
   }
 
@@ -80,7 +100,7 @@ struct DensityPlanar: ParsableCommand {
         let cells = PlanarKind.allCases.flatMap { kind -> [String] in
           let own = rows.first { $0.target == row.target && $0.size == row.size && $0.flow == kind }
           guard let own else { return ["", "", "", ""] }
-          return [own.text, own.settings.text, "\(own.steps)", String(format: "%.0f", own.seconds)]
+          return [own.text, own.settings.text, "\(own.work)", String(format: "%.0f", own.seconds)]
         }
         table.add([row.target, "\(row.size)"] + cells)
       }
@@ -109,11 +129,17 @@ struct DensityPlanar: ParsableCommand {
     for target in options.targets {
       for size in options.sizes {
         for kind in options.flows where !Interrupt.isRequested {
-          let own = chosen.first { $0.target == target && $0.size == size && $0.flow == kind }?.chosen
+          var own = chosen.first { $0.target == target && $0.size == size && $0.flow == kind }?.chosen
+          if options.hasNoRate(kind) {
+            own?.learningRate = 0
+          } else if own?.learningRate == 0 {
+            throw RunnerError("\(settings!) has no learning rate of \(kind.rawValue)s: it is of --quadrature")
+          }
           let experiment = PlanarExperiment(
             target: target, kind: kind, size: size, settings: own ?? fallback(kind),
             steps: max(1, kind.paperSteps / options.cut), batch: options.batch, samples: options.samples,
-            pathwise: options.pathwise, seed: 0)
+            pathwise: options.pathwise, quadrature: options.quadrature.contains(kind),
+            handover: options.handover, seed: 0)
           let results = try repeats.forEachSeed { seed -> PlanarResult? in
             var copy = experiment
             copy.seed = seed
@@ -136,15 +162,17 @@ struct DensityPlanar: ParsableCommand {
   }
 
   private func fallback(_ kind: PlanarKind) -> PlanarSettings {
-    kind == .continuous
-      ? PlanarSettings(learningRate: cnfRate, scale: endTime)
-      : PlanarSettings(learningRate: nfRate, scale: spread)
+    let hasNoRate = options.hasNoRate(kind)
+    return kind == .continuous
+      ? PlanarSettings(learningRate: hasNoRate ? 0 : cnfRate, scale: endTime)
+      : PlanarSettings(learningRate: hasNoRate ? 0 : nfRate, scale: spread)
   }
 
   static func line(_ experiment: PlanarExperiment, _ result: PlanarResult) -> String {
     String(
       format: "%@, %@ of %d (%@), seed %d: %.4f ± %.4f nats above the least after %d steps in %.0f s",
       experiment.target, experiment.kind.rawValue, experiment.size, experiment.settings.text,
-      Int(experiment.seed), result.excess, result.standardError, experiment.steps, result.seconds)
+      Int(experiment.seed), result.excess, result.standardError, result.evaluations,
+      result.seconds)
   }
 }

@@ -11,7 +11,8 @@ struct DensityPlanarGrid: ParsableCommand {
     discussion: """
       Every target, size and kind is trained with each of \(PlanarSettings.grid(.continuous).count) settings for a \
       --trial-th of the steps of `planar`, on seeds that planar does not use; the least mean excess is chosen. Continuous flows: \
-      learning rates and end times; discrete ones: learning rates and spreads of their normals at the start.
+      learning rates and end times; discrete ones: learning rates and spreads of their normals at the start. With --quadrature there \
+      are no learning rates.
       """)
 
   @OptionGroup var options: PlanarOptions
@@ -47,11 +48,12 @@ struct DensityPlanarGrid: ParsableCommand {
       for size in options.sizes {
         for kind in options.flows where !Interrupt.isRequested {
           let steps = max(1, kind.paperSteps / options.cut / trial)
-          let trials = try PlanarSettings.grid(kind).map { settings in
+          let trials = try PlanarSettings.grid(kind, withoutRates: options.hasNoRate(kind)).map { settings in
             let excess = try (0..<seeds).compactMap { index -> Double? in
               let experiment = PlanarExperiment(
                 target: target, kind: kind, size: size, settings: settings, steps: steps,
                 batch: options.batch, samples: options.samples, pathwise: options.pathwise,
+                quadrature: options.quadrature.contains(kind), handover: options.handover,
                 seed: 101 + UInt64(index))
               guard let result = try experiment.run() else { return nil }
               say(DensityPlanar.line(experiment, result))

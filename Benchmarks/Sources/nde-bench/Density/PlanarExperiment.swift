@@ -37,26 +37,32 @@ enum PlanarKind: String, Codable, CaseIterable, ExpressibleByArgument {
 
 /// What is chosen for a flow by trials.
 struct PlanarSettings: Codable, Hashable {
+  /// 0: L-BFGS on quadratures alone, which has none.
   var learningRate: Double
   /// Of a continuous flow its end time; of a discrete one the spread of its normals at the start (`PlanarFlow`).
   var scale: Double
 
   /// The trials of either side: as many for one as for the other.
-  static func grid(_ kind: PlanarKind) -> [PlanarSettings] {
+  static func grid(_ kind: PlanarKind, withoutRates: Bool = false) -> [PlanarSettings] {
     let rates: [Double], scales: [Double]
     switch kind {
     case .continuous: (rates, scales) = ([2e-3, 5e-3, 1e-2, 2e-2], [5, 10])
     case .discrete: (rates, scales) = ([3e-4, 1e-3, 3e-3, 1e-2], [0.5, 1])
     }
+    if withoutRates { return scales.map { PlanarSettings(learningRate: 0, scale: $0) } }
     return scales.flatMap { scale in rates.map { PlanarSettings(learningRate: $0, scale: scale) } }
   }
 
-  var text: String { String(format: "%.0e, %g", learningRate, scale) }
+  var text: String {
+    learningRate > 0 ? String(format: "%.0e, %g", learningRate, scale) : String(format: "L-BFGS, %g", scale)
+  }
 }
 
 /// A flow's worth after a training: nats above the least there is, infinite where it diverged.
 struct PlanarResult: Codable {
   var excess: Double, standardError: Double, seconds: Double
+  /// Of the loss and its gradient.
+  var evaluations: Int
 }
 
 /// One training of a planar flow on one target.
@@ -70,6 +76,10 @@ struct PlanarExperiment {
   var samples: Int
   /// Of continuous flows and energies: the gradient through the samples alone.
   var pathwise = false
+  /// Of energies: L-BFGS on quadratures of the base, for all iterations that are not `sampled`.
+  var quadrature = false
+  /// The share of the iterations that comes before it, on samples.
+  var handover = 0.0
   var seed: UInt64
 
   /// By the midpoint rule, which takes longer than a small flow's training.
@@ -79,6 +89,12 @@ struct PlanarExperiment {
   /// Of the weights, of training, of what the result is found from.
   private var streams: [RandomKey] { RandomKey(seed: seed).split(3) }
 
+  /// Steps of Adam or RMSprop.
+  private var sampled: Int { quadrature ? Int(Double(steps) * handover) : steps }
+  private var rate: Schedule {
+    .cosine(settings.learningRate, steps: max(1, sampled), end: settings.learningRate / 100)
+  }
+
   /// nil where the user interrupted it.
   func run() throws -> PlanarResult? {
     let key = streams[0].fold(in: size)
@@ -86,23 +102,23 @@ struct PlanarExperiment {
     case .continuous:
       let field = PlanarField<Float>(2, units: size, key: key)
       let twin = PlanarField<Double>(2, units: size, key: key)
+      let reported = ContinuousFlow(twin, dimensions: 2, endTime: settings.scale).evaluating()
+      // A line search needs a loss that is smooth, which adaptive steps are not.
+      var fixed = reported
+      fixed.options = SolveOptions(method: .rk4, controller: .fixed(stepsPerInterval: 10))
       return try fitted(
-        ContinuousFlow(field, dimensions: 2, endTime: settings.scale),
-        ContinuousFlow(twin, dimensions: 2, endTime: settings.scale).evaluating(),
-        Adam(learningRate: .cosine(settings.learningRate, steps: steps, end: settings.learningRate / 100))
+        ContinuousFlow(field, dimensions: 2, endTime: settings.scale), reported, fixed,
+        Adam(learningRate: rate)
       ) { density, energy, key in
         guard pathwise else { return try plainDivergence(density, energy, key) }
         return try density.pathwiseDivergence(to: energy.planeLogDensity, samples: batch, key: key)
       }
     case .discrete:
+      let twin = PlanarFlow<Double>(2, layers: size, spread: settings.scale, key: key)
       // Its inverse has no formula, so its gradient keeps the score.
       return try fitted(
-        PlanarFlow<Float>(2, layers: size, spread: settings.scale, key: key),
-        PlanarFlow<Double>(2, layers: size, spread: settings.scale, key: key),
-        RMSprop(
-          learningRate: .cosine(settings.learningRate, steps: steps, end: settings.learningRate / 100),
-          momentum: 0.9),
-        divergence: plainDivergence)
+        PlanarFlow<Float>(2, layers: size, spread: settings.scale, key: key), twin, twin,
+        RMSprop(learningRate: rate, momentum: 0.9), divergence: plainDivergence)
     }
   }
 
@@ -115,26 +131,56 @@ struct PlanarExperiment {
     return (logDensity - energy.planeLogDensity(x)).mean()
   }
 
-  /// Fits a flow in Float and tells what its twin in Double is worth.
+  /// On from `parameters` over a flow that is solved in fixed steps, for the iterations that are left.
+  private func minimised<F: SamplingFlow<Double>>(
+    _ flow: F, from parameters: [Double], to energy: PlaneEnergy, _ key: RandomKey
+  ) throws -> (parameters: [Double]?, evaluations: Int)? {
+    var line = ProgressLine()
+    defer { line.clear() }
+    let start = FlowDensity(flow, base: NormalDistribution<Double>(dimensions: 2))
+    return try PlanarMinimisation(budget: steps - sampled).minimise(
+      start.replacingParameters(with: Tensor(parameters)), to: { energy.planeLogDensity($0) },
+      logNormaliser: Self.logNormalisers[energy]!, key: key
+    ) { evaluations, value in
+      line.update(
+        "\(target) \(kind.rawValue) \(size)", done: sampled + evaluations, of: steps,
+        detail: String(format: "divergence %.5f", value))
+    }
+  }
+
+  /// Fits a flow in Float and tells what its twin in Double is worth. `fixed`: what goes on on quadratures, if it does.
   private func fitted<F: SamplingFlow, E: SamplingFlow>(
-    _ flow: F, _ twin: E, _ optimizer: some Optimizer,
+    _ flow: F, _ twin: E, _ fixed: E, _ optimizer: some Optimizer,
     divergence: @escaping (Base<F>, PlaneEnergy, RandomKey) throws -> Tensor<Float>
   ) throws -> PlanarResult? where F.Scalar == Float, E.Scalar == Double {
     let start = monotonicSeconds(), keys = streams
-    func result(_ parameters: [Float]?, _ report: (Tensor<Double>) throws -> Estimate) throws -> PlanarResult?
+    var evaluations = sampled
+    func result(_ parameters: [Double]?, _ report: (Tensor<Double>) throws -> Estimate) throws
+      -> PlanarResult?
     {
       if Interrupt.isRequested { return nil }
       let seconds = monotonicSeconds() - start
-      let estimate = try parameters.map { try report(Tensor($0.map(Double.init))) }
+      let estimate = try parameters.map { try report(Tensor($0)) }
       guard let estimate, estimate.mean.isFinite else {
-        return PlanarResult(excess: .infinity, standardError: .infinity, seconds: seconds)
+        return PlanarResult(
+          excess: .infinity, standardError: .infinity, seconds: seconds, evaluations: evaluations)
       }
-      return PlanarResult(excess: estimate.mean, standardError: estimate.standardError, seconds: seconds)
+      return PlanarResult(
+        excess: estimate.mean, standardError: estimate.standardError, seconds: seconds,
+        evaluations: evaluations)
     }
     switch PlanarTarget(target)! {
     case .energy(let energy):
       let density = FlowDensity(flow, base: NormalDistribution<Float>(dimensions: 2))
-      let parameters = try fit(density, optimizer, keys[1]) { try divergence($0, energy, $1) }
+      var parameters: [Double]? = twin.parameterVector(Double.self).scalars
+      if sampled > 0 {
+        parameters = try fit(density, optimizer, keys[1]) { try divergence($0, energy, $1) }
+      }
+      if quadrature, let found = parameters {
+        guard let refined = try minimised(fixed, from: found, to: energy, keys[1]) else { return nil }
+        parameters = refined.parameters
+        evaluations += refined.evaluations
+      }
       return try result(parameters) { parameters in
         let density = FlowDensity(twin, base: NormalDistribution<Double>(dimensions: 2))
           .replacingParameters(with: parameters)
@@ -162,7 +208,7 @@ struct PlanarExperiment {
   private func fit<D: Module>(
     _ density: D, _ optimizer: some Optimizer, _ key: RandomKey,
     _ loss: @escaping (D, RandomKey) throws -> Tensor<Float>
-  ) throws -> [Float]? {
+  ) throws -> [Double]? {
     var trainer = Trainer(density, optimizer: optimizer, maximumGradientNorm: 10, key: key) {
       (density: D, batch: Tensor<Float>, key: RandomKey) in
       Objective(loss: try loss(density, key))
@@ -170,15 +216,15 @@ struct PlanarExperiment {
     var progress = ProgressLine()
     defer { progress.clear() }
     let nothing = Tensor<Float>([0])
-    for step in 0..<steps where !Interrupt.isRequested {
+    for step in 0..<sampled where !Interrupt.isRequested {
       let loss: Double
       do { loss = try trainer.step(nothing) } catch is SolveError { return nil }
       guard loss.isFinite else { return nil }
       guard step % 100 == 99 else { continue }
       progress.update(
-        "\(target) \(kind.rawValue) \(size)", done: step + 1, of: steps,
+        "\(target) \(kind.rawValue) \(size)", done: step + 1, of: sampled,
         detail: String(format: "loss %.4f", loss))
     }
-    return trainer.model.parameterVector(Float.self).scalars
+    return trainer.model.parameterVector(Float.self).scalars.map(Double.init)
   }
 }
