@@ -66,9 +66,8 @@ int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h) 
 // solution's own; these steps are the same in any unit, and no first one is wasted: a network's solve at 1e-5 may take two
 // steps instead of three.
 double nk_first_guess(double d0, double d1, double span) {
-  // Where the slope is nothing, the span is the only time there is; where the state is nothing, the tolerance its only size.
-  const double h0 = d1 < 1e-5 ? 1e-6 * span : d0 < 1e-5 ? 1 / d1 : 0.01 * (d0 / d1);
-  return fmin(h0, span);
+  // Where state or slope are nothing to the tolerance the span is the only time there is.
+  return d0 < 1e-5 || d1 * span < 1e-5 ? 1e-6 * span : fmin(0.01 * (d0 / d1), span);
 }
 
 double nk_initial_step(double d0, double d1, double d2, double h0, int32_t order) {

@@ -106,6 +106,14 @@ import Testing
     }
   }
 
+  /// A tolerance that is almost relative alone makes a start from nothing no slower than a starting rule that knows no scale.
+  @Test(arguments: [1e-6, 1e-9, 1e-12]) func aStartFromNothingCostsAFewSteps(atol: Double) throws {
+    let found = try odeint(
+      from: D([0.0]), at: [0, 2], controller: .adaptive(rtol: 1e-6, atol: atol)
+    ) { t, y in cos(t) - y }.statistics
+    #expect(found.evaluations <= 92, "\(found)")
+  }
+
   /// With a rule that knows nothing an adjoint takes as many steps as the solve, the first of them a small one, and two
   /// evaluations more than its attempts need.
   @Test(arguments: [1e-4, 1e-7, 1e-10]) func itBeginsWithTheStepThatWouldHaveComeNext(tolerance: Double)
