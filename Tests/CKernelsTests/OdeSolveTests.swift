@@ -26,7 +26,8 @@ import Testing
     for controller in [OdeProblem.fixed(stepsPerInterval: 3), OdeProblem.adaptive(1e-4)] {
       for sensitivity in [nk_sensitivity.NK_SENSITIVITY_EXACT, .NK_SENSITIVITY_BACKSOLVE] {
         var problem = OdeProblem(
-          lanes: lanes, times: [0, 0.6, 1.3], method: .bosh3, controller: controller, sensitivity: sensitivity)
+          lanes: lanes, times: [0, 0.6, 1.3], method: .bosh3, controller: controller, sensitivity: sensitivity
+        )
         problem.residualBudget = 1 << 20
         problem.blockLanes = Int64(lanes)
         let whole = problem.run(gradient: true)

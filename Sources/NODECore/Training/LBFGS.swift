@@ -83,7 +83,7 @@ public struct LBFGS: Sendable, Hashable {
     public var history: [Double]
   }
 
-  /// A minimum of f near `start`; the result of `f` has one element. Throws what `f` throws at the start.
+  /// A minimum of f near `start`; the result of `f` is a scalar. Throws what `f` throws at the start.
   public func minimize<S: FloatingScalar>(
     from start: Tensor<S>, _ f: @escaping @Sendable (Tensor<S>) throws -> Tensor<S>
   ) throws -> Minimum<Tensor<S>> {
@@ -97,7 +97,7 @@ public struct LBFGS: Sendable, Hashable {
     return found.with(Tensor(found.point.map { S($0) }, shape: shape))
   }
 
-  /// The model with the parameters that minimise a loss of one element near the present ones. Throws what the loss throws
+  /// The model with the parameters that minimise a scalar loss near the present ones. Throws what the loss throws
   /// at the start.
   public func minimize<M: Module, S: FloatingScalar>(
     _ model: M, _ loss: @escaping @Sendable (M) throws -> Tensor<S>
