@@ -26,7 +26,7 @@ public func compiled<each Argument: TensorGroup, Result: TensorGroup>(
 public func compiled<each Argument: TensorGroup, R1: TensorGroup, R2: TensorGroup>(
   _ body: @escaping @Sendable (repeat each Argument) throws -> (R1, R2)
 ) -> CompiledFunction<(R1, R2), repeat each Argument> {
-  CompiledFunction(body: body, flatten: { TensorVisitor.values(ofEach: $0.0, $0.1) }) { result, values in
+  CompiledFunction(body: body, flatten: { TensorVisitor.values(of: $0.0, $0.1).values }) { result, values in
     TensorVisitor.replace(each: result.0, result.1, from: values)
   }
 }
@@ -35,7 +35,7 @@ public func compiled<each Argument: TensorGroup, R1: TensorGroup, R2: TensorGrou
 public func compiled<each Argument: TensorGroup, R1: TensorGroup, R2: TensorGroup, R3: TensorGroup>(
   _ body: @escaping @Sendable (repeat each Argument) throws -> (R1, R2, R3)
 ) -> CompiledFunction<(R1, R2, R3), repeat each Argument> {
-  CompiledFunction(body: body, flatten: { TensorVisitor.values(ofEach: $0.0, $0.1, $0.2) }) {
+  CompiledFunction(body: body, flatten: { TensorVisitor.values(of: $0.0, $0.1, $0.2).values }) {
     result, values in
     TensorVisitor.replace(each: result.0, result.1, result.2, from: values)
   }
@@ -47,7 +47,7 @@ public func compiled<
 >(
   _ body: @escaping @Sendable (repeat each Argument) throws -> (R1, R2, R3, R4)
 ) -> CompiledFunction<(R1, R2, R3, R4), repeat each Argument> {
-  CompiledFunction(body: body, flatten: { TensorVisitor.values(ofEach: $0.0, $0.1, $0.2, $0.3) }) {
+  CompiledFunction(body: body, flatten: { TensorVisitor.values(of: $0.0, $0.1, $0.2, $0.3).values }) {
     result, values in
     TensorVisitor.replace(each: result.0, result.1, result.2, result.3, from: values)
   }
@@ -104,13 +104,7 @@ public struct CompiledFunction<Result, each Argument: TensorGroup>: Sendable {
   public var signatureCount: Int { traces.count }
 
   private func flat(_ arguments: repeat each Argument) -> (values: [Value], signature: Signature) {
-    var values: [Value] = []
-    var structure: [Int] = []
-    for argument in repeat each arguments {
-      let part = TensorVisitor.values(of: argument)
-      values += part.values
-      structure += part.structure
-    }
+    let (values, structure) = TensorVisitor.values(of: repeat each arguments)
     return (values, Signature(types: values.map(\.type), structure: structure))
   }
 

@@ -13,7 +13,8 @@ package struct SolveInstruction: Sendable {
   package enum Sensitivity: Sendable, Hashable {
     /// Up to this many states are kept; the gradient recomputes the rest.
     case exact(checkpoints: Int, residuals: ResidualBudget)
-    case backsolve
+    /// Tolerances of the adjoint; nil: those of the solve.
+    case backsolve(rtol: Double?, atol: Double?)
   }
 
   /// Memory for the stages of the first steps and what the field's pullback needs of them.
@@ -29,6 +30,16 @@ package struct SolveInstruction: Sendable {
   package var problem: String?
 
   package var isPerLane: Bool { controller.isPerLane }
+
+  /// Who decides the steps that this node takes: an adjoint may have tolerances of its own.
+  var ownController: ControllerParameters {
+    var own = controller
+    if isGradient, case .backsolve(let rtol, let atol) = sensitivity {
+      own.rtol = rtol ?? own.rtol
+      own.atol = atol ?? own.atol
+    }
+    return own
+  }
 
   package init(
     field: GraphBody, tableau: TableauCoefficients, controller: ControllerParameters,

@@ -19,7 +19,7 @@ struct LoweredSolve {
         cotangent: instruction.isGradient && wanted[index] ? result(index) : nil)
     }
     var solve = NestedSolve(
-      tableau: instruction.tableau, controller: instruction.controller, sensitivity: sensitivity,
+      tableau: instruction.tableau, controller: instruction.ownController, sensitivity: sensitivity,
       dtype: dtype,
       lanes: programs.lanes, dim: programs.dim, timeCount: timeCount, field: programs.field,
       fieldForward: programs.forward, fieldBackward: programs.backward, fieldVJP: programs.vjp,

@@ -9,37 +9,53 @@ public protocol TensorGroup: Sendable {
 
 /// Walks over the tensors of a `TensorGroup`, to collect or to replace them.
 public struct TensorVisitor {
+  private enum Task {
+    case collect
+    case replace(with: ArraySlice<Value>)
+  }
+
+  private var task: Task
   private var collected: [Value] = []
-  private var replacements: [Value]?
   /// Numbers of tensors seen at the start and at the end of every part: tells structures apart that hold equal tensors.
   private var structure: [Int] = []
 
-  private init(replacements: [Value]?) { self.replacements = replacements }
+  private init(_ task: Task) {
+    self.task = task
+    if case .collect = task {
+      // Arrays that grow one by one do so by what malloc happens to have: a call would not always allocate the same.
+      collected.reserveCapacity(8)
+      structure.reserveCapacity(16)
+    }
+  }
 
   /// One tensor.
   public mutating func callAsFunction<Scalar>(_ tensor: inout Tensor<Scalar>) {
-    if let replacement = replacements?[collected.count] { tensor = Tensor(replacement) }
-    collected.append(tensor.value)
+    switch task {
+    case .collect: collected.append(tensor.value)
+    case .replace(var values):
+      tensor = Tensor(values.removeFirst())
+      task = .replace(with: values)
+    }
   }
 
   /// All tensors of a part.
   public mutating func callAsFunction(_ group: inout some TensorGroup) {
-    structure.append(collected.count)
+    if case .collect = task { structure.append(collected.count) }
     group.visitTensors(&self)
-    structure.append(collected.count)
+    if case .collect = task { structure.append(collected.count) }
   }
 
-  static func values<Group: TensorGroup>(of group: Group) -> (values: [Value], structure: [Int]) {
-    var visitor = TensorVisitor(replacements: nil)
-    var group = group
-    visitor(&group)
+  /// The tensors of all groups, one after the other, and how the groups hold them.
+  static func values<each Group: TensorGroup>(of groups: repeat each Group) -> (
+    values: [Value], structure: [Int]
+  ) {
+    var visitor = TensorVisitor(.collect)
+    func visit(_ group: some TensorGroup) {
+      var group = group
+      visitor(&group)
+    }
+    repeat visit(each groups)
     return (visitor.collected, visitor.structure)
-  }
-
-  static func values<each Group: TensorGroup>(ofEach groups: repeat each Group) -> [Value] {
-    var result: [Value] = []
-    repeat result += values(of: each groups).values
-    return result
   }
 
   static func replace<each Group: TensorGroup>(each groups: repeat each Group, from values: [Value]) -> (
@@ -51,10 +67,10 @@ public struct TensorVisitor {
 
   /// The group with other tensors, taken from the front of `values`.
   static func replace<Group: TensorGroup>(_ group: Group, from values: inout ArraySlice<Value>) -> Group {
-    var visitor = TensorVisitor(replacements: Array(values))
+    var visitor = TensorVisitor(.replace(with: values))
     var group = group
     visitor(&group)
-    values = values.dropFirst(visitor.collected.count)
+    if case .replace(let rest) = visitor.task { values = rest }
     return group
   }
 }

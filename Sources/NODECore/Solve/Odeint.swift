@@ -101,9 +101,7 @@ private func solve<Scalar: FloatingScalar>(
     ? (count - 1) * parameters.stepsPerInterval : nil
   var instruction = SolveInstruction(
     field: body, tableau: method.tableau.coefficients, controller: parameters,
-    sensitivity: sensitivity.plan(
-      state: y0.value.type, steps: steps, maximumSteps: parameters.maximumSteps,
-      isPerLane: parameters.isPerLane),
+    sensitivity: sensitivity.plan(state: y0.value.type, steps: steps, controller: parameters),
     isGradient: false)
   instruction.problem = problem
   return Solution(

@@ -12,7 +12,7 @@ public struct SensitivityMethod: Sendable, Hashable {
 
   enum Kind: Sendable, Hashable {
     case exact(Memory, residuals: Memory)
-    case backsolve
+    case backsolve(rtol: Double?, atol: Double?)
   }
   let kind: Kind
 
@@ -41,15 +41,29 @@ public struct SensitivityMethod: Sendable, Hashable {
   /// contracts forward in time. Adaptive steps begin with the size that the solve would have tried next: it moves through the
   /// same places, and a rule that knows nothing of them begins with a step far too small, which in the short solves of
   /// a network is one of three.
-  public static let backsolve = SensitivityMethod(kind: .backsolve)
+  public static let backsolve = SensitivityMethod(kind: .backsolve(rtol: nil, atol: nil))
+  /// The same with tolerances of its own; nil is the solve's. The state that is integrated back beside the adjoint, and
+  /// the adjoint itself, are judged by them. For adaptive steps only.
+  public static func backsolve(rtol: Double? = nil, atol: Double? = nil) -> SensitivityMethod {
+    SensitivityMethod(kind: .backsolve(rtol: rtol, atol: atol))
+  }
 
   /// What a solve that starts from `y0` and takes `steps` steps (nil: unknown) keeps.
-  func plan(
-    state: TensorType, steps: Int?, maximumSteps: Int, isPerLane: Bool
-  ) -> SolveInstruction.Sensitivity {
-    guard case .exact(let memory, let residuals) = kind else { return .backsolve }
+  func plan(state: TensorType, steps: Int?, controller: ControllerParameters) -> SolveInstruction.Sensitivity {
+    let memory: Memory, residuals: Memory
+    switch kind {
+    case .backsolve(let rtol, let atol):
+      if rtol != nil || atol != nil {
+        require(
+          controller.isAdaptive, "SensitivityMethod.backsolve: tolerances are for adaptive steps, these are fixed")
+        Controller.requireTolerances(
+          rtol ?? controller.rtol, atol ?? controller.atol, "SensitivityMethod.backsolve")
+      }
+      return .backsolve(rtol: rtol, atol: atol)
+    case .exact(let states, let stages): (memory, residuals) = (states, stages)
+    }
     let bytes = state.byteCount
-    let needed = steps ?? maximumSteps
+    let needed = steps ?? controller.maximumSteps
     let affordable: Int
     switch memory {
     case .automatic: affordable = min(4096, max(16, (16 << 20) / bytes))
@@ -59,7 +73,8 @@ public struct SensitivityMethod: Sendable, Hashable {
     }
     return .exact(
       checkpoints: max(1, min(max(2, affordable), needed)),
-      residuals: isPerLane ? .none : residualBudget(residuals, steps: steps, maximumSteps: maximumSteps))
+      residuals: controller.isPerLane
+        ? .none : residualBudget(residuals, steps: steps, maximumSteps: controller.maximumSteps))
   }
 
   private func residualBudget(

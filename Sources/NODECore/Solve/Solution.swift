@@ -45,6 +45,20 @@ public struct Solution<Scalar: FloatingScalar>: Sendable {
   }
 }
 
+extension Solution: CustomStringConvertible {
+  /// What it is and, where its numbers are there or can be computed, how it ended; runs the solve like anything that
+  /// reads a number.
+  public var description: String {
+    let what = "solution \(states.shape) by \(method) at \(times.shape.dimensions.last!) times"
+    guard inputs.areKnown else { return what + ", in a trace" }
+    do {
+      return "\(what): \(try statistics)"
+    } catch {
+      return "\(what): \(error)"
+    }
+  }
+}
+
 /// What the gradient of a solve will keep.
 public enum SensitivityPlan: Sendable, Hashable, CustomStringConvertible {
   /// Up to so many states; steps between them are integrated again. `residualBytes`: the budget for the stages of steps that

@@ -64,6 +64,10 @@ public struct LBFGS: Sendable, Hashable {
     /// No step along the negative gradient lowers the function: it is minimal to rounding, its gradient is wrong, or that
     /// is so small or large that its square is not a number to compute with.
     case lineSearchFailed
+    /// The function or its gradient is not finite at the start.
+    case startNotFinite
+    /// The caller's `shouldStop` said so.
+    case stopped
   }
 
   /// Where a minimisation ended.
@@ -83,14 +87,19 @@ public struct LBFGS: Sendable, Hashable {
     public var history: [Double]
   }
 
-  /// A minimum of f near `start`; the result of `f` is a scalar. Throws what `f` throws at the start.
+  /// Called after every iteration with its number, from 1, and the function there; true ends the minimisation.
+  public typealias StopRule = (_ iteration: Int, _ value: Double) throws -> Bool
+
+  /// A minimum of f near `start`; the result of `f` is a scalar. Throws what `f` throws at the start, and what
+  /// `shouldStop` throws.
   public func minimize<S: FloatingScalar>(
-    from start: Tensor<S>, _ f: @escaping @Sendable (Tensor<S>) throws -> Tensor<S>
+    from start: Tensor<S>, shouldStop: StopRule = { _, _ in false },
+    _ f: @escaping @Sendable (Tensor<S>) throws -> Tensor<S>
   ) throws -> Minimum<Tensor<S>> {
     requireSettings()
     let program = compiled { (x: Tensor<S>) in try valueAndGradient(at: x, of: f) }
     let shape = start.shape
-    let found = try minimize(start.scalars.map(\.asDouble), rounded: { S($0).asDouble }) { x in
+    let found = try minimize(start.scalars.map(\.asDouble), rounded: { S($0).asDouble }, shouldStop) { x in
       let (value, gradient) = try program(Tensor(x.map { S($0) }, shape: shape))
       return (value.scalar.asDouble, gradient.scalars.map(\.asDouble))
     }
@@ -98,9 +107,10 @@ public struct LBFGS: Sendable, Hashable {
   }
 
   /// The model with the parameters that minimise a scalar loss near the present ones. Throws what the loss throws
-  /// at the start.
+  /// at the start, and what `shouldStop` throws.
   public func minimize<M: Module, S: FloatingScalar>(
-    _ model: M, _ loss: @escaping @Sendable (M) throws -> Tensor<S>
+    _ model: M, shouldStop: StopRule = { _, _ in false },
+    _ loss: @escaping @Sendable (M) throws -> Tensor<S>
   ) throws -> Minimum<M> {
     requireSettings()
     let layout = model.parameterLayout
@@ -112,7 +122,7 @@ public struct LBFGS: Sendable, Hashable {
       return (value, gradient.parameterVector(S.self))
     }
     let start = model.parameterVector(S.self).scalars.map(\.asDouble)
-    let found = try minimize(start, rounded: { S($0).asDouble }) { x in
+    let found = try minimize(start, rounded: { S($0).asDouble }, shouldStop) { x in
       let (value, gradient) = try program(Tensor(x.map { S($0) }))
       return (value.scalar.asDouble, gradient.scalars.map(\.asDouble))
     }
@@ -122,7 +132,7 @@ public struct LBFGS: Sendable, Hashable {
   // MARK: The iteration
 
   private func minimize(
-    _ start: [Double], rounded: (Double) -> Double,
+    _ start: [Double], rounded: (Double) -> Double, _ shouldStop: StopRule,
     _ evaluate: ([Double]) throws -> (value: Double, gradient: [Double])
   ) throws -> Minimum<[Double]> {
     var x = start
@@ -130,16 +140,18 @@ public struct LBFGS: Sendable, Hashable {
     var found = Minimum(
       point: x, status: .maximumIterations, value: value, gradientNorm: largest(gradient), iterations: 0,
       evaluations: 1, history: [value])
+    guard value.isFinite, found.gradientNorm.isFinite else {
+      found.status = .startNotFinite
+      return found
+    }
     var pairs = CurvaturePairs(capacity: memory)
     while true {
       if found.gradientNorm <= gradientTolerance {
         found.status = .gradientTolerance
         return found
       }
-      guard found.iterations < maximumIterations, value.isFinite, found.gradientNorm.isFinite else {
-        found.status = value.isFinite && found.gradientNorm.isFinite ? .maximumIterations : .lineSearchFailed
-        return found
-      }
+      // Only finite samples are steps, so value and gradient stay finite.
+      guard found.iterations < maximumIterations else { return found }
       let left = maximumEvaluations.map { $0 - found.evaluations } ?? .max
       guard left > 0 else {
         found.status = .maximumEvaluations
@@ -195,6 +207,10 @@ public struct LBFGS: Sendable, Hashable {
         found.gradientNorm > gradientTolerance
       {
         found.status = .changeTolerance
+        return found
+      }
+      if try shouldStop(found.iterations, value) {
+        found.status = .stopped
         return found
       }
     }

@@ -202,6 +202,27 @@ import Testing
       try LBFGS(changeTolerance: 1e-3).minimize(from: start, Self.rosenbrock).status == .changeTolerance)
     let atOnce = try LBFGS().minimize(from: Tensor<Double>([1, 1]), Self.rosenbrock)
     #expect(atOnce.status == .gradientTolerance && atOnce.iterations == 0 && atOnce.evaluations == 1)
+    for bad in [-1.0, 0.0] {
+      // log(-1) is no number; log(0) is infinite.
+      let found = try LBFGS().minimize(from: Tensor<Double>([bad])) { log($0).sum() }
+      #expect(found.status == .startNotFinite && found.evaluations == 1 && found.point.scalars == [bad])
+    }
+  }
+
+  @Test func stopsWhenToldTo() throws {
+    var seen: [Double] = []
+    let found = try LBFGS().minimize(
+      from: Tensor<Double>([-1.2, 1]),
+      shouldStop: { iteration, value in
+        seen.append(value)
+        return iteration == 4
+      }, Self.rosenbrock)
+    #expect(found.status == .stopped && found.iterations == 4 && found.value == seen.last)
+    #expect(Array(found.history.dropFirst()) == seen)
+    #expect(throws: CancellationError.self) {
+      _ = try LBFGS().minimize(
+        from: Tensor<Double>([-1.2, 1]), shouldStop: { _, _ in throw CancellationError() }, Self.rosenbrock)
+    }
   }
 
   /// Line searches count, and one that is cut short keeps the best step it saw.
