@@ -49,13 +49,15 @@ public struct SensitivityMethod: Sendable, Hashable {
   }
 
   /// What a solve that starts from `y0` and takes `steps` steps (nil: unknown) keeps.
-  func plan(state: TensorType, steps: Int?, controller: ControllerParameters) -> SolveInstruction.Sensitivity {
+  func plan(state: TensorType, steps: Int?, controller: ControllerParameters) -> SolveInstruction.Sensitivity
+  {
     let memory: Memory, residuals: Memory
     switch kind {
     case .backsolve(let rtol, let atol):
       if rtol != nil || atol != nil {
         require(
-          controller.isAdaptive, "SensitivityMethod.backsolve: tolerances are for adaptive steps, these are fixed")
+          controller.isAdaptive,
+          "SensitivityMethod.backsolve: tolerances are for adaptive steps, these are fixed")
         Controller.requireTolerances(
           rtol ?? controller.rtol, atol ?? controller.atol, "SensitivityMethod.backsolve")
       }

@@ -121,7 +121,8 @@ struct FieldCase: Sendable, CustomTestStringConvertible {
     SolveInstruction(
       field: GraphBody(parameters: built.parameters, outputs: [built.dy]),
       tableau: Method.rk4.tableau.coefficients, controller: ControllerParameters(),
-      sensitivity: backsolve ? .backsolve(rtol: nil, atol: nil) : .exact(checkpoints: 8, residuals: .none), isGradient: isGradient)
+      sensitivity: backsolve ? .backsolve(rtol: nil, atol: nil) : .exact(checkpoints: 8, residuals: .none),
+      isGradient: isGradient)
   }
 }
 
