@@ -173,8 +173,9 @@ static nk_birth outside(const trail *w, int32_t capture_count) {
     const nk_buffer *b = &program->buffers[id];
     if (!contains(nk_span_of(&w->frame, id, -1), w->address)) continue;
     if (b->space == NK_SPACE_RESIDUAL) return NK_BIRTH_UNKNOWN;
-    if (b->space == NK_SPACE_ARG)
-      return b->slot >= 2 && b->slot < 2 + capture_count ? NK_BIRTH_CAPTURE : NK_BIRTH_STATE;
+    if (b->space != NK_SPACE_ARG) continue;
+    if (b->slot < 2) return NK_BIRTH_STATE;
+    return b->slot < 2 + capture_count ? NK_BIRTH_CAPTURE : NK_BIRTH_COTANGENT;
   }
   return NK_BIRTH_CAPTURE;
 }

@@ -19,8 +19,9 @@ typedef struct nk_attempt {
 typedef enum NK_CLOSED_ENUM nk_birth {
   NK_BIRTH_UNKNOWN,
   NK_BIRTH_OPERATION, // an operation made it of operands that are finite
-  NK_BIRTH_STATE,     // the field was asked at a state (or a cotangent) that is not finite: a sum of slopes overflowed
-  NK_BIRTH_CAPTURE    // it came with a tensor that the field captures
+  NK_BIRTH_STATE,     // the field was asked at a state that is not finite: a sum of slopes overflowed
+  NK_BIRTH_CAPTURE,   // it came with a tensor that the field captures
+  NK_BIRTH_COTANGENT  // of a way back: the loss's derivative was not finite, or a sum of its slopes overflowed
 } nk_birth;
 
 typedef struct nk_origin {

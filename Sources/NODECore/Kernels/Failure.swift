@@ -46,9 +46,12 @@ extension SolveError {
       /// An operation of the field (or of its derivative) whose operands are finite, with their shapes; its name is the
       /// one that `print(program)` shows, of fused ones the one inside.
       case operation(name: String, operands: [[Int]])
-      /// None: the field was evaluated at a state (or a cotangent) that was not finite, because the sum of its finite
-      /// slopes overflowed or because it was not finite from the start.
+      /// None: the field was evaluated at a state that was not finite, because the sum of its finite slopes overflowed or
+      /// because it was not finite from the start.
       case state
+      /// None: what flows back was not finite, because the derivative of the loss was not or because it grew too large on
+      /// its way.
+      case cotangent
       /// None: it came with a tensor that the field captures.
       case capture
     }
@@ -63,6 +66,7 @@ extension SolveError {
         let shapes = operands.map { Shape($0).description }.joined(separator: ", ")
         return name + (operands.isEmpty ? "" : " of \(shapes)") + ", evaluated at t = \(time)"
       case .state: return "the state that the field was evaluated at, t = \(time)"
+      case .cotangent: return "the derivative of the loss with respect to the state, at t = \(time)"
       case .capture: return "a tensor that the field captures"
       }
     }
@@ -116,6 +120,7 @@ extension ProgramDescription {
     switch origin.birth {
     case .NK_BIRTH_UNKNOWN: break
     case .NK_BIRTH_STATE: error.origin = .init(kind: .state, time: origin.t)
+    case .NK_BIRTH_COTANGENT: error.origin = .init(kind: .cotangent, time: origin.t)
     case .NK_BIRTH_CAPTURE: error.origin = .init(kind: .capture, time: origin.t)
     case .NK_BIRTH_OPERATION:
       if let source = source(of: Int(origin.instr), part: Int(origin.op)) {

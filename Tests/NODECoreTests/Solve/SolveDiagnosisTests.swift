@@ -163,6 +163,22 @@ private typealias D = Tensor<Double>
     #expect(state.origin == nil || state.origin?.kind == .state)
   }
 
+  /// The loss's own derivative is infinite: no fault of the field.
+  @Test(arguments: backward) func aDerivativeOfTheLossIsNotBlamedOnTheField(
+    controller: Controller, method: Method
+  ) throws {
+    let error = try failure {
+      _ = try gradient(at: D([[1.0, 2], [3, 4]])) { y0 in
+        let end = try odeint(
+          from: y0, t0: 0, t1: 1, method: method, controller: controller, sensitivity: .backsolve
+        ) { _, y in tanh(y) }.final
+        return sqrt(end - end).sum()
+      }.scalars
+    }
+    #expect(error.isBackward && error.origin?.kind == .cotangent, "\(error)")
+    #expect("\(error)".contains("the derivative of the loss"))
+  }
+
   /// Forward all is well; the derivative of sqrt is infinite where its argument is zero, before t = 0.5.
   static let backward: [(Controller, Method)] = [
     (.automatic, .dopri5), (.perLane, .dopri5), (.fixed(step: 0.01), .rk4),
