@@ -92,7 +92,8 @@ nk_status nk_frame_execute(const nk_frame *frame, const nk_region *region) {
 
 // --- Accumulators
 // -------------------------------------------------------------------------------------------------
-enum { COMBINE_CHUNK = 16384 };
+// Of 8 groups it fits the first-level cache, or nearly.
+enum { COMBINE_CHUNK = 2048 };
 
 typedef struct combine_job {
   const nk_region *region;
@@ -166,10 +167,14 @@ static void run_one_block(void *context, int64_t index, int32_t worker) {
 static void run_one_group(void *context, int64_t index, int32_t worker) {
   lanes_job *job = context;
   nk_frame frame = nk_run_frame(job->run, worker, index);
-  memset(frame.acc, 0, (size_t)job->region->acc_bytes);
+  // Zeroing and reading them were 2 % of a small network's training step.
+  frame.acc_fresh = job->region->acc_overwritten;
+  if (!frame.acc_fresh) memset(frame.acc, 0, (size_t)job->region->acc_bytes);
   const int64_t end = nk_group_first(index + 1, job->groups, job->blocks);
-  for (int64_t b = nk_group_first(index, job->groups, job->blocks); b < end; b++)
+  for (int64_t b = nk_group_first(index, job->groups, job->blocks); b < end; b++) {
     if (!run_block(job, &frame, b)) return;
+    frame.acc_fresh = 0;
+  }
 }
 
 static nk_status run_lanes(const nk_run *run, const nk_region *region) {

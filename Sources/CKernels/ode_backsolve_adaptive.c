@@ -181,6 +181,7 @@ nk_status nk_backsolve_adaptive(nk_pass *p, nk_pace *pace, double *reached) {
     s->kernels->axpby(s->lambda, s->ct_states + i * s->state_bytes, 1, 1, n);
     nk_status status = NK_SUCCESS;
     p->first_known = 0;
+    *reached = s->times[i];
     if (i == last) status = begin(p, pace);
     double t = s->times[i];
     while (status == NK_SUCCESS && t != s->times[i - 1]) {

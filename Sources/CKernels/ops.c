@@ -5,6 +5,9 @@
 static int is_accumulator(const nk_frame *frame, int32_t buffer) {
   return frame->program->buffers[buffer].space == NK_SPACE_ACC;
 }
+static int adds(const nk_frame *frame, int32_t buffer) {
+  return is_accumulator(frame, buffer) && !frame->acc_fresh;
+}
 // What an "acc" instruction multiplies its result with.
 static double result_scale(const nk_frame *frame, int32_t buffer) {
   return is_accumulator(frame, buffer) ? frame->acc_scale : 1;
@@ -87,7 +90,7 @@ static nk_status scatter_add(const nk_instr *instr, const nk_frame *frame, const
   const char *row = nk_frame_address(frame, instr->in[0]);
   const int32_t *index = (const int32_t *)nk_frame_address(frame, instr->in[1]);
   char *table = nk_frame_address(frame, instr->out[0]);
-  if (!is_accumulator(frame, instr->out[0])) memset(table, 0, (size_t)(table_bytes * (per_lane ? lanes : 1)));
+  if (!adds(frame, instr->out[0])) memset(table, 0, (size_t)(table_bytes * (per_lane ? lanes : 1)));
   for (int64_t lane = 0; lane < lanes; lane++, index += index_lane, table += per_lane ? table_bytes : 0)
     for (int64_t r = 0; r < rows; r++, row += bytes) {
       if (index[r] < 0 || index[r] >= instr->u.gather.entries)
@@ -160,7 +163,7 @@ nk_status nk_op_execute(const nk_instr *instr, const nk_frame *frame) {
   const int64_t lanes = nk_frame_lanes(frame, target); // of a result per lane
   const int64_t in_lanes =
       nk_frame_lanes(frame, instr->in[0] < 0 ? target : instr->in[0]); // of a sum over lanes
-  const int add = is_accumulator(frame, target);
+  const int add = adds(frame, target);
   char *scratch = frame->block + instr->scratch;
   switch (instr->op) {
   case NK_OP_FILL:

@@ -194,7 +194,7 @@ final class ProgramBuilder {
       nk_region(
         kind: kind, first: Int32(regionStart), count: Int32(instructions.count - regionStart),
         lanes: Int64(lanes), block_lanes: blockLanes, groups: Int32(groups), acc_bytes: accumulators,
-        acc_count: Int32(list.count), acc: UnsafePointer(keep(list))))
+        acc_overwritten: 0, acc_count: Int32(list.count), acc: UnsafePointer(keep(list))))
     regionStart = instructions.count
   }
 

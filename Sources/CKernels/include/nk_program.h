@@ -22,7 +22,7 @@ typedef enum NK_CLOSED_ENUM nk_space {
   NK_SPACE_ARENA,    // the run's arena
   NK_SPACE_BLOCK,    // the worker's scratch, valid within one block of one region
   NK_SPACE_RESIDUAL, // like BLOCK, but at a base that the solver chooses: values a forward field keeps for its gradient
-  NK_SPACE_ACC       // the group's accumulators: zero at the region's start, only ever added to
+  NK_SPACE_ACC       // the group's accumulators: zero or overwritten in the first block, then only added to
 } nk_space;
 
 typedef struct nk_buffer {
@@ -65,7 +65,8 @@ typedef struct nk_ewise_code {
 
 // --- Instructions ------------------------------------------------------------------------------------------------
 // `in` and `out` hold buffer ids (-1: absent). Where an output's buffer is in NK_SPACE_ACC the instruction adds
-// acc_scale times its result (acc_scale is 1 but for the solvers' weighted sums); opcodes that may do so say "acc".
+// acc_scale times its result (acc_scale is 1 but for the solvers' weighted sums); opcodes that may do so say "acc". In the
+// first block of a group it writes, where the region says acc_overwritten.
 // In a LANES region a buffer with lanes carries the block's lanes on its leading axis; "rows" = lanes * rows_per_lane.
 #define NK_OPCODE_LIST(X)                                                                                              \
   X(NK_OP_EWISE, "elementwise")            /* u.ewise; operands and outputs are named there                         */ \
@@ -177,6 +178,7 @@ typedef struct nk_region {
   // Accumulators of this region, [0, acc_bytes) of NK_SPACE_ACC, in pieces that are stored (not added) to a
   // buffer when the region ends.
   int64_t acc_bytes;
+  int32_t acc_overwritten;   // every piece has one writer, and is written whole: no need to start from zero
   int32_t acc_count;
   const struct nk_accumulator *acc;
 } nk_region;
@@ -245,6 +247,7 @@ typedef struct nk_frame {
   char *arena, *block, *acc, *residual;
   int64_t lane0, lanes;
   double acc_scale;
+  int32_t acc_fresh; // accumulators hold nothing yet: what adds to one writes it
   nk_pool *pool;             // for nested solves in SERIAL regions; NULL inside of a block
   nk_diagnosis *diagnosis;
   char *nested;              // workspace of nested solves (SERIAL regions)

@@ -34,7 +34,8 @@ struct ImageWriter {
     program.instr_count = Int32(description.instructions.count)
     program.instrs = array(description.instructions.map { instruction($0) })
     program.region_count = Int32(description.regions.count)
-    program.regions = array(description.regions.map { region($0) })
+    program.regions = array(
+      description.regions.map { region($0, overwrites: description.overwritesAccumulators(of: $0)) })
     program.setup_regions = Int32(description.setupRegions)
     program.arg_count = Int32(description.arguments.count)
     program.constants = array(description.constants, alignment: KernelSizes.alignment).map(
@@ -47,7 +48,7 @@ struct ImageWriter {
     return program
   }
 
-  private mutating func region(_ region: Region) -> nk_region {
+  private mutating func region(_ region: Region, overwrites: Bool) -> nk_region {
     var result = nk_region()
     result.first = Int32(region.instructions.lowerBound)
     result.count = Int32(region.instructions.count)
@@ -58,6 +59,7 @@ struct ImageWriter {
       (result.kind, result.lanes, result.block_lanes, result.groups) =
         (.NK_REGION_LANES, Int64(total), Int64(block), Int32(groups))
     }
+    result.acc_overwritten = overwrites ? 1 : 0
     result.acc_bytes = Int64(region.accumulatorBytes)
     result.acc_count = Int32(region.accumulators.count)
     result.acc = array(

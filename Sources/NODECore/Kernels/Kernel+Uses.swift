@@ -218,3 +218,20 @@ extension PoolGeometry {
   var inputCount: Int { height * width * channels }
   var outputCount: Int { outputHeight * outputWidth * channels }
 }
+
+extension ProgramDescription {
+  /// Whether every accumulator that is stored when the region ends has one writer, which writes all of it. Then a group's
+  /// first block may overwrite what is there.
+  func overwritesAccumulators(of region: Region) -> Bool {
+    var bytes: [Int: Int] = [:]
+    for instruction in region.instructions {
+      for use in instructions[instruction].uses where buffers[use.buffer.index].space == .accumulator {
+        let isFirst = bytes.updateValue(use.bytes, forKey: buffers[use.buffer.index].offset) == nil
+        if !isFirst { return false }
+      }
+    }
+    return region.accumulators.allSatisfy {
+      $0.destination != nil && bytes[$0.offset] == $0.count * $0.dtype.byteCount
+    }
+  }
+}

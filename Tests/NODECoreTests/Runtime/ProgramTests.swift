@@ -44,6 +44,27 @@ import Testing
     }
   }
 
+  /// A sum with one writer is overwritten by the first block of a group; one with two starts from zero.
+  @Test func twoWritersOfOneSumAdd() throws {
+    let (lanes, k, n) = (77, 8, 16)
+    let types = HandWritten.layerTypes(lanes: lanes, k: k, n: n)
+    var description = HandWritten.layer(lanes: lanes, k: k, n: n)
+    let inputs = [
+      Storage(HandWritten.numbers(lanes * k, seed: 3)), Storage(HandWritten.numbers(k * n, seed: 4)),
+    ]
+    func sums() throws -> [Float] {
+      let program = try Program(description, inputs: types.inputs, outputs: types.outputs)
+      _ = try program.run(inputs)  // leaves its sums in the workspace
+      return try program.run(inputs)[1].array(of: Float.self, count: n)
+    }
+    let once = try sums()
+    #expect(description.overwritesAccumulators(of: description.regions[1]))
+    description.instructions.append(description.instructions[2])
+    description.regions[1].instructions = 1..<4
+    #expect(!description.overwritesAccumulators(of: description.regions[1]))
+    for (twice, once) in zip(try sums(), once) { #expect(abs(twice - 2 * once) < 1e-4 * abs(once)) }
+  }
+
   /// Run this one under the thread sanitizer too.
   @Test func runsOfOneProgramAtTheSameTimeDoNotMix() async throws {
     let (lanes, k, n) = (40, 8, 16)

@@ -173,10 +173,10 @@ private typealias D = Tensor<Double>
           from: y0, t0: 0, t1: 1, method: method, controller: controller, sensitivity: .backsolve
         ) { _, y in tanh(y) }.final
         return sqrt(end - end).sum()
-      }.scalars
+      }.evaluated()
     }
     #expect(error.isBackward && error.origin?.kind == .cotangent, "\(error)")
-    #expect("\(error)".contains("the derivative of the loss"))
+    #expect("\(error)".contains("the derivative of the loss") && error.time == 1, "\(error)")
   }
 
   /// Forward all is well; the derivative of sqrt is infinite where its argument is zero, before t = 0.5.
