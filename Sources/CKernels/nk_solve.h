@@ -45,6 +45,7 @@ typedef struct nk_tape {
 } nk_tape;
 // KEPT: steps whose stages are kept, in blocks of BLOCK_LANES.
 enum { NK_TAPE_STEPS, NK_TAPE_STRIDE, NK_TAPE_KEPT, NK_TAPE_BLOCK_LANES, NK_TAPE_HEADER };
+int64_t nk_most_steps(const nk_ode *ode); // that a solve can take
 int64_t nk_tape_plan(nk_tape *tape, const nk_ode *ode, void *base); // bytes
 void nk_tape_start(nk_tape *tape, int64_t steps);                   // steps: known before, or 0
 // Appends t_n; keeps y_n where n is a multiple of the stride, doubling the stride when there is no room.
@@ -216,8 +217,10 @@ void nk_pace_start(nk_pace *pace, const nk_solve *solve, double from, double to)
 nk_status nk_pace_next(nk_pace *pace, const nk_solve *solve, double t, double to, double *t1);
 int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h); // 1: accepted
 // The first step, from norms of y, y' and y'' on the scale of the tolerance: h0, which y'' is found with, and the step.
-double nk_first_guess(double d0, double d1, double span);
+double nk_first_guess(double d0, double d1, double from, double to);
 double nk_initial_step(double d0, double d1, double d2, double h0, int32_t order);
+// A shorter one would hardly move t.
+double nk_least_first_step(double from, double to);
 // Fixed steps between `times`: of the way forward, and in one interval of the way back.
 int64_t nk_grid_steps(const nk_solve *solve, const double *times);
 double nk_grid_time(const nk_solve *solve, const double *times, int64_t n, int64_t steps);

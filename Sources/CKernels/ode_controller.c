@@ -1,4 +1,5 @@
 // Step sizes: the controller, the first step, and the grids of fixed steps.
+#include <float.h>
 #include <math.h>
 #include "nk_solve.h"
 #pragma STDC FP_CONTRACT OFF
@@ -65,9 +66,16 @@ int nk_pace_judge(nk_pace *pace, const nk_solve *solve, double error, double h) 
 // that makes the error. Theirs is the larger of y' and y'', which is right where time is measured in units of the
 // solution's own; these steps are the same in any unit, and no first one is wasted: a network's solve at 1e-5 may take two
 // steps instead of three.
-double nk_first_guess(double d0, double d1, double span) {
-  // Where state or slope are nothing to the tolerance the span is the only time there is.
-  return d0 < 1e-5 || d1 * span < 1e-5 ? 1e-6 * span : fmin(0.01 * (d0 / d1), span);
+double nk_first_guess(double d0, double d1, double from, double to) {
+  const double span = fabs(to - from);
+  // Where state or slope are nothing to the tolerance, or the tolerance is nothing to the slope (a component at 0, without
+  // an absolute tolerance), the span is the only time there is.
+  const int blind = d0 < 1e-5 || d1 * span < 1e-5 || !isfinite(d1);
+  return fmax(blind ? 1e-6 * span : fmin(0.01 * (d0 / d1), span), nk_least_first_step(from, to));
+}
+
+double nk_least_first_step(double from, double to) {
+  return fmin(fabs(to - from), 16 * DBL_EPSILON * fmax(fabs(from), fabs(to)));
 }
 
 double nk_initial_step(double d0, double d1, double d2, double h0, int32_t order) {

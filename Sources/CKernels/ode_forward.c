@@ -234,9 +234,9 @@ static nk_status begin(attempt *a, nk_pace *pace) {
   if (v.status != NK_SUCCESS) return v.status;
   if (!v.finite) return NK_NON_FINITE_FIELD;
   if (pace->h > 0) return NK_SUCCESS;
-  const double count = nk_counted_components(s), span = fabs(s->times[s->ode->time_count - 1] - s->times[0]);
+  const double count = nk_counted_components(s), from = s->times[0], to = s->times[s->ode->time_count - 1];
   const double d0 = sqrt(v.sum[0] / count), d1 = sqrt(v.sum[1] / count);
-  const double h0 = nk_first_guess(d0, d1, span);
+  const double h0 = nk_first_guess(d0, d1, from, to);
   a->h0 = pace->direction * h0;
   nk_solve_run(s, s->blocks, probe_block, a, NK_PHASE_CONTROL);
   pace->evaluations++;
@@ -244,7 +244,7 @@ static nk_status begin(attempt *a, nk_pace *pace) {
   if (v.status != NK_SUCCESS) return v.status;
   const double d2 = sqrt(v.sum[0] / count) / h0;
   pace->h = nk_initial_step(d0, d1, d2, h0, s->tableau->embedded_order);
-  pace->h = fmax(pace->h, s->controller->min_step);
+  pace->h = fmax(fmax(pace->h, nk_least_first_step(from, to)), s->controller->min_step);
   return NK_SUCCESS;
 }
 

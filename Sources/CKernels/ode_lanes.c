@@ -74,7 +74,7 @@ static nk_status begin(nk_march *m, int64_t first) {
   for (int64_t r = first; r < m->active; r++) {
     p->error[r] = sqrt(p->error[r]);
     p->logarithm[r] = sqrt(p->factor[r]);
-    const double h0 = nk_first_guess(p->logarithm[r], p->error[r], fabs(p->end[r] - p->t[r]));
+    const double h0 = nk_first_guess(p->logarithm[r], p->error[r], p->t[r], p->end[r]);
     p->t1[r] = p->t[r] + (p->end[r] >= p->t[r] ? h0 : -h0);
   }
   set_steps(m, first);
@@ -90,7 +90,7 @@ static nk_status begin(nk_march *m, int64_t first) {
     const double d2 = sqrt(p->factor[r]) / h0;
     m->slots[r].evaluations++;
     p->h[r] = nk_initial_step(p->logarithm[r], p->error[r], d2, h0, s->tableau->embedded_order);
-    p->h[r] = fmax(p->h[r], c->min_step);
+    p->h[r] = fmax(fmax(p->h[r], nk_least_first_step(p->t[r], p->end[r])), c->min_step);
   }
   return NK_SUCCESS;
 }

@@ -41,19 +41,12 @@ int64_t nk_lanes_plan(nk_solve *s, nk_bump *bump) {
 }
 
 // --- Tape --------------------------------------------------------------------------------------------------------
-static int64_t most_steps(const nk_ode *ode) {
-  const nk_controller *c = &ode->controller;
-  if (!c->adaptive && c->steps_per_interval > 0)
-    return nk_size_product(c->steps_per_interval, nk_max(ode->time_count - 1, 1));
-  return nk_min(nk_max(c->max_steps, 1), NK_UNAFFORDABLE);
-}
-
 int64_t nk_lane_tape_capacity(const nk_ode *ode) {
-  return nk_max(1, nk_min(ode->checkpoints, most_steps(ode)));
+  return nk_max(1, nk_min(ode->checkpoints, nk_most_steps(ode)));
 }
 
 int64_t nk_lane_tape_longest(const nk_ode *ode) {
-  const int64_t capacity = nk_lane_tape_capacity(ode), steps = most_steps(ode);
+  const int64_t capacity = nk_lane_tape_capacity(ode), steps = nk_most_steps(ode);
   const int64_t least = steps / capacity + (steps % capacity != 0);
   int64_t stride = 1;
   while (stride < least) stride *= 2;

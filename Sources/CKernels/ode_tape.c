@@ -2,8 +2,7 @@
 #include <string.h>
 #include "nk_lanes.h"
 
-// Steps a solve can take at most.
-static int64_t most_steps(const nk_ode *ode) {
+int64_t nk_most_steps(const nk_ode *ode) {
   const nk_controller *c = &ode->controller;
   if (!c->adaptive && c->steps_per_interval > 0)
     return nk_size_product(c->steps_per_interval, nk_max(ode->time_count - 1, 1));
@@ -28,7 +27,7 @@ static void plan_stages(nk_tape *tape, const nk_ode *ode) {
 int64_t nk_tape_plan(nk_tape *tape, const nk_ode *ode, void *base) {
   nk_bump bump = {.base = (uintptr_t)base};
   *tape = (nk_tape){0};
-  tape->steps_capacity = most_steps(ode);
+  tape->steps_capacity = nk_most_steps(ode);
   tape->capacity = nk_max(1, nk_min(ode->checkpoints, tape->steps_capacity));
   tape->header = nk_take(&bump, NK_TAPE_HEADER * (int64_t)sizeof(int64_t));
   tape->t = nk_take(&bump, (tape->steps_capacity + 1) * (int64_t)sizeof(double));

@@ -50,7 +50,8 @@ public struct GradientReport: Sendable, CustomStringConvertible {
 
   public var description: String {
     let verdict = passed ? "derivatives agree" : "derivatives do not agree"
-    return "\(verdict) (\(comparisons.count) comparisons, tolerance \(tolerance)); worst: "
+    return "\(verdict) (\(comparisons.count) comparisons, tolerance \(tolerance), "
+      + "of vjp against jvp \(tolerance * 0.01)); worst: "
       + (worst.map(\.description) ?? "none")
   }
 

@@ -35,9 +35,9 @@ extension Tensor: CustomStringConvertible, CustomDebugStringConvertible {
 }
 
 private struct TensorText<Scalar: TensorScalar> {
-  /// Above so many numbers only the edges are shown, three from either end of an axis.
+  /// Above so many numbers only the edges are shown, three from either end of an axis; fewer where there are many axes.
   private static var threshold: Int { 1000 }
-  private static var edge: Int { 3 }
+  private let edge: Int
 
   private let scalars: [Scalar]
   private let shape: Shape
@@ -50,6 +50,7 @@ private struct TensorText<Scalar: TensorScalar> {
     self.shape = shape
     strides = shape.strides
     isSummary = scalars.count > Self.threshold
+    edge = shape.rank <= 4 ? 3 : shape.rank <= 6 ? 2 : 1
     let shown = offsets(axis: 0, offset: 0)
     let texts = format(shown.map { scalars[$0] })
     cells = Dictionary(zip(shown, texts), uniquingKeysWith: { first, _ in first })
@@ -60,8 +61,8 @@ private struct TensorText<Scalar: TensorScalar> {
   /// The positions along an axis that are shown; nil marks the gap.
   private func positions(_ axis: Int) -> [Int?] {
     let extent = shape[axis]
-    guard isSummary && extent > 2 * Self.edge else { return Array(0..<extent) }
-    return Array(0..<Self.edge) + [nil] + Array(extent - Self.edge..<extent)
+    guard isSummary && extent > 2 * edge else { return Array(0..<extent) }
+    return Array(0..<edge) + [nil] + Array(extent - edge..<extent)
   }
 
   private func offsets(axis: Int, offset: Int) -> [Int] {

@@ -1,12 +1,14 @@
 /// Grey images with labels, in memory as bytes: a quarter of the floats, which batches are made of when they
 /// are needed.
-public struct ImageDataset: Sendable, Equatable {
+public struct ImageDataset: Sendable, Equatable, CustomStringConvertible {
   /// Row-major, image after image; 0...255.
   public let pixels: [UInt8]
   /// Of every image, in pixels.
   public let height: Int, width: Int
   /// One for each image.
   public let labels: [Int32]
+
+  public var description: String { "\(labels.count) images of \(height) x \(width)" }
 
   /// - Parameters:
   ///   - pixels: row-major, image after image: a byte for each pixel of `labels.count` images.

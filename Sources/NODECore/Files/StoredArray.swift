@@ -1,10 +1,13 @@
 /// Numbers with a type and a shape that are known at run time only: what an array is in a file.
-public struct StoredArray: Sendable, Hashable {
+public struct StoredArray: Sendable, Hashable, CustomStringConvertible {
   /// A tensor's type: those that only files have are converted when they are read.
   public let dtype: DType
   public let shape: Shape
   /// The elements, little-endian, row-major.
   public let bytes: [UInt8]
+
+  /// Element type and shape; `Tensor` prints numbers.
+  public var description: String { "\(dtype)\(shape)" }
 
   /// Traps where the bytes are not those of the shape.
   public init(dtype: DType, shape: Shape, bytes: [UInt8]) {

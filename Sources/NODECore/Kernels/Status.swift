@@ -196,7 +196,7 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
     if steps > 0, let rejections, rejections.inaccurate > 0 && rejections.notFinite > 0 {
       text += " (\(rejections.inaccurate) inaccurate, \(rejections.notFinite) not finite)"
     }
-    if let errorRatio {
+    if let errorRatio, rejected > 0 {
       text +=
         errorRatio.isFinite
         ? "; the last rejected one had \(errorRatio) times the tolerated error"

@@ -21,7 +21,11 @@ public struct Linear<Scalar: FloatingScalar>: Layer {
       x.rank >= 1 && x.shape[x.rank - 1] == weight.shape[0],
       "Linear: input \(x.shape) for a weight \(weight.shape)")
     let y = matmul(x, weight)
-    return if let bias { y + bias } else { y }
+    guard let bias else { return y }
+    require(
+      bias.shape == [weight.shape[1]],
+      "Linear: bias \(bias.shape) beside a weight \(weight.shape); it has to be [\(weight.shape[1])]")
+    return y + bias
   }
 
   public mutating func visitParameters(_ visit: inout ParameterVisitor) {

@@ -85,7 +85,7 @@ extension Module {
   public func parameterVector<Scalar: FloatingScalar>(_ type: Scalar.Type = Float.self) -> Tensor<Scalar> {
     let layout = parameterLayout
     layout.requireDType(Scalar.dtype, "parameterVector")
-    return Tensor(layout.flatten(parameterValues))
+    return layout.count == 0 ? .zeros([0]) : Tensor(layout.flatten(parameterValues))
   }
 
   /// The same module with the parameters of a vector [parameterLayout.count].

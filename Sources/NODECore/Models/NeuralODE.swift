@@ -59,6 +59,9 @@ public struct SolveOptions: Sendable, Hashable {
     self.sensitivity = sensitivity
     self.maxSteps = maxSteps
   }
+
+  /// Whether no tolerance has a say.
+  var hasFixedSteps: Bool { !(controller.parameters?.isAdaptive ?? method.isAdaptive) }
 }
 
 /// A network whose depth is time (Chen et al. 2018): the state at `t1` of a field started at its input at

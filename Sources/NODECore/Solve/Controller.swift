@@ -123,7 +123,8 @@ public struct Controller: Sendable, Hashable {
   static func requireTolerances(_ rtol: Double, _ atol: Double, _ operation: String) {
     require(
       rtol.isFinite && atol.isFinite && rtol >= 0 && atol >= 0 && rtol + atol > 0,
-      "\(operation): tolerances must not be negative nor both zero, got rtol \(rtol), atol \(atol)")
+      "\(operation): tolerances must be finite, not negative, and not both zero, got rtol \(rtol), atol \(atol)"
+    )
   }
 
   /// The parameters for a method, with what a call of `odeint` says itself taking precedence.

@@ -71,15 +71,10 @@ private struct LaneTime {
   /// A node that depends on the state, with what it reads of time aligned.
   private mutating func rebuild(_ node: Node) throws(Problem) -> [Value] {
     let operands = node.operands
-    if case .matmul(false, let transposeB) = node.operation, isOfTime(operands[1]), !isOfTime(operands[0]),
+    if case .matmul(false, _) = node.operation, isOfTime(operands[1]), !isOfTime(operands[0]),
       operands[0].shape.rank == 2, operands[0].shape[0] == lanes
     {
-      // Weights of time: a product of one row and its own matrix for every lane.
-      let x = rebuilt[operands[0]] ?? operands[0]
-      let row = x.reshaped(to: [lanes, 1, x.shape[1]])
-      let product = Graph.one(
-        .matmul(transposeA: false, transposeB: transposeB), [row, try stacked(operands[1])])
-      return [product.reshaped(to: node.types[0].shape)]
+      return [try product(of: rebuilt[operands[0]] ?? operands[0], node)]
     }
     var inputs: [Value] = []
     for operand in operands {
@@ -96,6 +91,13 @@ private struct LaneTime {
       inputs.append(try aligned(operand))
     }
     return Graph.node(node.operation, inputs)
+  }
+
+  /// The product of rows with a matrix: where that moves with t, of each row with its own.
+  private mutating func product(of rows: Value, _ node: Node) throws(Problem) -> Value {
+    guard isOfTime(node.operands[1]) else { return Graph.one(node.operation, [rows, node.operands[1]]) }
+    let row = rows.reshaped(to: [lanes, 1, rows.shape[1]])
+    return Graph.one(node.operation, [row, try stacked(node.operands[1])]).reshaped(to: node.types[0].shape)
   }
 
   /// A product or linear algebra of a batch whose leading axis is the lanes: a matrix for the whole batch that moves with t
@@ -133,6 +135,8 @@ private struct LaneTime {
     switch node.operation {
     case .matmul where shape.rank > 2, .matrix:
       result = try batched(node)[value.index]
+    case .matmul(false, _) where operands[0].shape.rank == 2:
+      result = try product(of: aligned(operands[0]), node)
     case .broadcast(let to, let axes):
       let operand = operands[0]
       if axes.first != 0 {

@@ -1,13 +1,29 @@
 /// How a solve is differentiated in reverse.
-public struct SensitivityMethod: Sendable, Hashable {
+public struct SensitivityMethod: Sendable, Hashable, CustomStringConvertible {
   /// Memory for the states that an exact gradient keeps.
-  public enum Memory: Sendable, Hashable {
+  public enum Memory: Sendable, Hashable, CustomStringConvertible {
     /// Every step of a solve of fixed steps, as far as they fit into 16 MiB (but at least 16 states, and at most 4096); as
     /// many states for adaptive steps, whose number is not known beforehand.
     case automatic
     /// At most so many bytes of states, but at least two states. The times of the steps (8 bytes each, up to the
     /// budget of steps) are kept besides.
     case bytes(Int)
+
+    public var description: String {
+      switch self {
+      case .automatic: "automatic"
+      case .bytes(let bytes): "\(bytes) bytes"
+      }
+    }
+  }
+
+  public var description: String {
+    switch kind {
+    case .exact(let memory, let residuals): "exact, memory \(memory), residuals \(residuals)"
+    case .backsolve(nil, nil): "backsolve"
+    case .backsolve(let rtol, let atol):
+      "backsolve" + (rtol.map { ", rtol \($0)" } ?? "") + (atol.map { ", atol \($0)" } ?? "")
+    }
   }
 
   enum Kind: Sendable, Hashable {
@@ -43,9 +59,12 @@ public struct SensitivityMethod: Sendable, Hashable {
   /// a network is one of three.
   public static let backsolve = SensitivityMethod(kind: .backsolve(rtol: nil, atol: nil))
   /// The same with tolerances of its own; nil is the solve's. The state that is integrated back beside the adjoint, and
-  /// the adjoint itself, are judged by them. For adaptive steps only.
+  /// the adjoint itself, are judged by them. For adaptive steps only; finite, not negative, and not both 0.
   public static func backsolve(rtol: Double? = nil, atol: Double? = nil) -> SensitivityMethod {
-    SensitivityMethod(kind: .backsolve(rtol: rtol, atol: atol))
+    for tolerance in [rtol, atol].compactMap({ $0 }) {
+      requireSetting("SensitivityMethod.backsolve", "a tolerance", tolerance, .notNegative)
+    }
+    return SensitivityMethod(kind: .backsolve(rtol: rtol, atol: atol))
   }
 
   /// What a solve that starts from `y0` and takes `steps` steps (nil: unknown) keeps.

@@ -64,15 +64,15 @@ public enum SensitivityPlan: Sendable, Hashable, CustomStringConvertible {
   /// Up to so many states; steps between them are integrated again. `residualBytes`: the budget for the stages of steps that
   /// need not be evaluated again.
   case exact(states: Int, bytes: Int, residualBytes: Int)
-  /// No states: memory does not grow with the steps.
-  case backsolve
+  /// No states: memory does not grow with the steps. Tolerances of the adjoint; nil: the solve's.
+  case backsolve(rtol: Double?, atol: Double?)
 
   init(_ sensitivity: SolveInstruction.Sensitivity, state: TensorType) {
     switch sensitivity {
     case .exact(let checkpoints, let residuals):
       self = .exact(
         states: checkpoints, bytes: checkpoints * state.byteCount, residualBytes: residuals.bytes)
-    case .backsolve: self = .backsolve
+    case .backsolve(let rtol, let atol): self = .backsolve(rtol: rtol, atol: atol)
     }
   }
 
@@ -81,7 +81,8 @@ public enum SensitivityPlan: Sendable, Hashable, CustomStringConvertible {
     case .exact(let states, let bytes, let residuals):
       "exact, up to \(states) states kept (\(bytes) bytes)"
         + (residuals > 0 ? ", stages in up to \(residuals) bytes" : "")
-    case .backsolve: "backsolve, constant memory"
+    case .backsolve(let rtol, let atol):
+      "backsolve, constant memory" + (rtol.map { ", rtol \($0)" } ?? "") + (atol.map { ", atol \($0)" } ?? "")
     }
   }
 }

@@ -13,7 +13,7 @@ public enum CheckpointError: Error, CustomStringConvertible {
 /// Everything a training run needs to go on bit for bit: parameters, the optimizer's vectors, the step (from
 /// which the schedule and the random keys follow), the key, and what they belong to. A safetensors file with
 /// the parameters under their own names, "model.stem.conv1.weight", so that other programs can read them.
-public struct Checkpoint: Sendable, Equatable {
+public struct Checkpoint: Sendable, Equatable, CustomStringConvertible {
   /// What the model is, in words: compared when the checkpoint is loaded.
   public var architecture: String
   /// Name of the optimizer.
@@ -27,6 +27,14 @@ public struct Checkpoint: Sendable, Equatable {
   package var state: [NamedArray]
   /// What the caller wants to find again: the epoch, results so far.
   public var notes: [String: String]
+
+  /// What it is of; no numbers.
+  public var description: String {
+    let count = parameters.reduce(0) { $0 + $1.array.shape.count }
+    return "checkpoint of \(architecture) after \(step) steps of \(optimizer): "
+      + "\(count) parameters in \(parameters.count) tensors"
+      + (notes.isEmpty ? "" : ", notes \(notes.keys.sorted().joined(separator: ", "))")
+  }
 
   private static let format = "NODECore checkpoint 2"
 

@@ -61,8 +61,8 @@ public struct LBFGS: Sendable, Hashable {
     case changeTolerance
     case maximumIterations
     case maximumEvaluations
-    /// No step along the negative gradient lowers the function: it is minimal to rounding, its gradient is wrong, or that
-    /// is so small or large that its square is not a number to compute with.
+    /// No step along the negative gradient lowers the function enough: it is minimal to rounding, its gradient is wrong or so
+    /// small or large that its square is not a number to compute with, or it has no minimum and went to infinity.
     case lineSearchFailed
     /// The function or its gradient is not finite at the start.
     case startNotFinite

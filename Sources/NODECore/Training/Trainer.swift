@@ -2,9 +2,10 @@
 /// first batch of a shape arrives.
 ///
 /// ```swift
-/// var trainer = Trainer(Spiral(), optimizer: .adam(learningRate: 1e-3)) { model, batch in
-///   let path = try odeint(from: batch.start, at: batch.times) { t, y in model(t, y) }
-///   return abs(path.states - batch.observed).mean()
+/// var trainer = Trainer(Spiral(), optimizer: .adam(learningRate: 1e-3)) {
+///   (model: Spiral, observed: Tensor<Float>) in                        // [times, rows, 2]
+///   let path = try odeint(from: observed[0], at: times) { t, y in model(t, y) }
+///   return abs(path.states - observed).mean()
 /// }
 /// for batch in batches { let loss = try trainer.step(batch) }
 /// ```

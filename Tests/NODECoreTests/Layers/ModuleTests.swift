@@ -83,6 +83,25 @@ import Testing
       message.contains("ParameterVisitor: 1 replacements for more parameters"), "\(message.prefix(300))")
   }
 
+  private struct Nothing: Module {
+    mutating func visitParameters(_ visit: inout ParameterVisitor) {}
+  }
+
+  @Test func noParametersAreAnEmptyVector() {
+    #expect(Nothing().parameterVector().shape == [0])
+  }
+
+  /// A bias that would broadcast is a mistake of whoever set it.
+  @Test func aBiasHasToFitItsWeight() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var layer = Linear<Float>(2, 4)
+      layer.bias = .zeros([1])
+      _ = layer(.zeros([3, 2]))
+    }
+    let message = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    #expect(message.contains("Linear: bias [1] beside a weight [2, 4]"), "\(message.prefix(300))")
+  }
+
   @Test func losses() {
     let a = Tensor<Double>([1, -2, 0.5, 3]), b = Tensor<Double>([0, 1, 0.25, 3])
     func expectClose(_ x: Tensor<Double>, _ expected: Double) { #expect(abs(x.scalar - expected) < 1e-14) }

@@ -181,6 +181,38 @@ struct FlowCase: CustomTestStringConvertible, Sendable {
     #expect(abs(nll - 0.4516) < 0.3, "\(nll)")
   }
 
+  /// The context of a row is combined with its own time.
+  @Test func conditionalFlowsTakeStepsPerLane() throws {
+    let field = ConcatSquashField<Double>(2, hidden: [8], context: 3, key: RandomKey(seed: 1))
+    let x = D.normal(shape: [7, 2], key: RandomKey(seed: 2))
+    let context = D.normal(shape: [7, 3], key: RandomKey(seed: 3))
+    func densities(_ controller: Controller) throws -> [Double] {
+      let flow = ContinuousFlow(
+        field, dimensions: 2, options: SolveOptions(rtol: 1e-9, atol: 1e-9, controller: controller))
+      return try FlowDensity(flow, base: NormalDistribution<Double>(dimensions: 2)).given(context)
+        .logDensity(x).evaluated().scalars
+    }
+    #expect(distance(try densities(.automatic), try densities(.perLane)) < 1e-7)
+  }
+
+  /// A density that is reported has the accuracy asked for, also of a flow that was trained with fixed steps.
+  @Test(arguments: [Method.rk4, .dopri5]) func evaluatingRefinesFixedSteps(method: Method) throws {
+    let field = ConcatSquashField<Double>(2, hidden: [8], key: RandomKey(seed: 1))
+    let x = D.normal(shape: [5, 2], key: RandomKey(seed: 2))
+    func density(
+      _ options: SolveOptions
+    ) -> FlowDensity<ContinuousFlow<ConcatSquashField<Double>>, NormalDistribution<Double>> {
+      FlowDensity(
+        ContinuousFlow(field, dimensions: 2, options: options), base: NormalDistribution(dimensions: 2))
+    }
+    let exact = try density(SolveOptions(rtol: 1e-11, atol: 1e-11)).logDensity(x).scalars
+    let coarse = density(SolveOptions(method: method, controller: .fixed(stepsPerInterval: 1)))
+    var fine = coarse
+    fine.flow = coarse.flow.evaluating(tolerance: 1e-9)
+    let before = distance(try coarse.logDensity(x).scalars, exact)
+    #expect(distance(try fine.logDensity(x).scalars, exact) < min(1e-7, 0.1 * before), "\(before)")
+  }
+
   /// Sketches of few columns: vectors of signs would be parallel in many rows, and the estimate made of rounding.
   @Test func sketchesAreSmooth() throws {
     let a = D.normal(shape: [3, 8], key: RandomKey(seed: 1)),

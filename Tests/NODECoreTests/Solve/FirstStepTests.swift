@@ -179,4 +179,34 @@ import Testing
     }
     #expect(try bytes(100) == bytes(1_000_000))
   }
+
+  /// Spans of a few hundred roundings of t, and a state at rest at a time of day in seconds.
+  @Test(arguments: [false, true], [Method.dopri5, .tsit5, .bosh3])
+  func shortSpansAreSolved(perLane: Bool, method: Method) throws {
+    for (from, span) in [(1, 1e-12), (1.7e9, 1e-3), (-3, 1e-14), (1, 4 * 1.0.ulp), (0, 1e-300)] {
+      for start in [0.0, 1] {
+        let solution = try odeint(
+          from: D([start], shape: [1, 1]), at: [from, from + span], method: method,
+          controller: perLane ? .perLane : .automatic
+        ) { _, y in -y }
+        #expect(abs(solution.final.scalars[0] - start * exp(-(from + span - from))) < 1e-7)
+      }
+    }
+  }
+
+  /// Without an absolute tolerance a component that is 0 at first has no scale.
+  @Test(arguments: [false, true], [Method.dopri5, .tsit5, .bosh3])
+  func relativeTolerancesBeginAtZero(perLane: Bool, method: Method) throws {
+    func end<Scalar: FloatingScalar>(_: Scalar.Type, _ rtol: Double) throws -> [Double] {
+      let controller = Controller.adaptive(rtol: rtol, atol: 0)
+      return try odeint(
+        from: Tensor<Scalar>([1, 0], shape: [1, 2]), at: [0, 1], method: method,
+        controller: perLane ? controller.perLane : controller
+      ) { _, y in
+        .concatenated([y[0..., 1..<2], -y[0..., 0..<1]], axis: 1)
+      }.final.scalars.map { Double($0) }
+    }
+    #expect(distance(try end(Double.self, 1e-7), [cos(1), -sin(1)]) < 1e-5)
+    #expect(distance(try end(Float.self, 1e-4), [cos(1), -sin(1)]) < 1e-2)
+  }
 }

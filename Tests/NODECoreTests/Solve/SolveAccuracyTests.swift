@@ -203,6 +203,15 @@ import Testing
     }
   }
 
+  /// From zero the error is relative to where the solve went.
+  @Test func reconstructionFromZero() throws {
+    let error = try odeint(from: Tensor<Double>([0]), at: [0, 1, 2], rtol: 1e-4, atol: 1e-4) { t, y in
+      cos(t) + y
+    }
+    .reconstructionError()
+    #expect(error > 0 && error < 1e-2)
+  }
+
   /// Gains that would keep a rejected step as it is, where a quick change follows a long rest.
   @Test(arguments: [false, true])
   func rejectedStepsShrinkWhateverTheGains(isPerLane: Bool) throws {

@@ -337,7 +337,8 @@ struct GradientProblem: Sendable, CustomTestStringConvertible {
     #expect(
       plan(.exact(memory: .bytes(800), residuals: .bytes(5000)), .automatic)
         == .exact(states: 12, bytes: 768, residualBytes: 5000))
-    #expect(plan(.backsolve, .automatic) == .backsolve)
+    #expect(plan(.backsolve, .automatic) == .backsolve(rtol: nil, atol: nil))
+    #expect("\(plan(.backsolve(rtol: 1e-3), .automatic))" == "backsolve, constant memory, rtol 0.001")
     #expect("\(plan(.exact(memory: .bytes(800)), .automatic))".contains("up to 12 states"))
   }
 }

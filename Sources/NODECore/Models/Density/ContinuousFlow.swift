@@ -68,13 +68,19 @@ public struct ContinuousFlow<Field: VectorField>: InvertibleFlow {
     rootOfEndTime = Tensor(Scalar(endTime.squareRoot()))
   }
 
-  /// The same flow for densities that are reported: no noise in the trace or the end time, nothing to pay, tighter steps.
+  /// The same flow for densities that are reported: no noise in the trace or the end time, nothing to pay, and adaptive steps at
+  /// this tolerance, by `.dopri5` where the flow's method has fixed steps only.
   public func evaluating(tolerance: Double = 1e-7) -> ContinuousFlow {
     requireSetting("ContinuousFlow", "the tolerance", tolerance, .positive)
     var copy = self
     copy.divergence = .exact
     copy.penalties = []
     copy.endTimeJitter = 0
+    if copy.options.hasFixedSteps {
+      let isPerLane = options.controller.isPerLane
+      copy.options.controller = isPerLane ? .perLane : .automatic
+      if !options.method.isAdaptive { copy.options.method = .dopri5 }
+    }
     copy.options.rtol = tolerance
     copy.options.atol = tolerance
     return copy

@@ -2,7 +2,7 @@ import Foundation
 
 /// Data in the unit cube, as pixels with noise are, to the whole space: z = logit(margin + (1 - 2 margin) x) (Dinh et al. 2017,
 /// section 4.1). No parameters. Data outside of the cube by more than margin / (1 - 2 margin) have no image: state and
-/// density are NaN.
+/// density are NaN, and a continuous flow that follows throws for all rows, as any solve does from a state that is not finite.
 public struct LogitFlow<Scalar: FloatingScalar>: InvertibleFlow {
   public let dimensions: Int
   /// What keeps 0 and 1 from becoming infinite.

@@ -58,7 +58,8 @@ public struct SparseRegression: Sendable, Hashable {
   }
 
   /// The different fits for one target, fewest terms first; of fits of the same columns there is one. Columns that depend on each
-  /// other, but for round-off, have no plain fit; they keep that with the ridge, where there is one.
+  /// other, but for round-off, have no plain fit: they keep that with the ridge, where there is one, and without a ridge those go
+  /// that the columns before them make.
   /// - Parameters:
   ///   - columns: [rows, terms] finite numbers, at least as many rows as terms.
   ///   - target: [rows].
@@ -75,7 +76,7 @@ public struct SparseRegression: Sendable, Hashable {
         fits[support] = problem.fit(support)
       }
     }
-    // Where all columns depend on each other, and no ridge tells them apart, none of them is a fit.
+    // Columns of zeros only: none of them is a fit.
     if fits.isEmpty { fits[[]] = ScaledProblem(columns, target, ridge: 0).fit([]) }
     return fits.values.sorted { ($0.support.count, $0.residuals) < ($1.support.count, $1.residuals) }
   }
@@ -143,27 +144,40 @@ private struct ScaledProblem {
   /// All columns that are not zero.
   var everything: [Int] { columns.indices.filter { scales[$0] > .leastNormalMagnitude } }
 
-  /// Scaled coefficients, with the ridge; residuals are without it.
+  /// Scaled coefficients, with the ridge; residuals are without it. Without a ridge, columns that those before them make
+  /// have coefficients of zero.
   mutating func ridged(_ support: [Int]) -> (coefficients: [Double], residuals: Double) {
     if let found = known[support] { return found }
-    let found = solve(support, ridge: ridge)
-    known[support] = found
-    return found
+    var found = solve(support, ridge: ridge)
+    if !found.dependent.isEmpty {
+      let independent = support.indices.filter { !found.dependent.contains($0) }
+      let rest = solve(independent.map { support[$0] }, ridge: ridge)
+      found.residuals = rest.residuals
+      for (index, coefficient) in zip(independent, rest.coefficients) {
+        found.coefficients[index] = coefficient
+      }
+    }
+    known[support] = (found.coefficients, found.residuals)
+    return known[support]!
   }
 
   /// The fit in the target's units, plain if it can be; nil where there is none.
   func fit(_ support: [Int]) -> SparseRegression.Fit? {
-    var (coefficients, residuals) = solve(support, ridge: 0)
-    if !residuals.isFinite { (coefficients, residuals) = solve(support, ridge: ridge) }
-    guard residuals.isFinite else { return nil }
+    var found = solve(support, ridge: 0)
+    if !found.dependent.isEmpty { found = solve(support, ridge: ridge) }
+    guard found.dependent.isEmpty else { return nil }
     return SparseRegression.Fit(
-      support: support, coefficients: zip(support, coefficients).map { $1 * targetScale / scales[$0] },
-      residuals: residuals * targetScale * targetScale)
+      support: support, coefficients: zip(support, found.coefficients).map { $1 * targetScale / scales[$0] },
+      residuals: found.residuals * targetScale * targetScale)
   }
 
-  private func solve(_ support: [Int], ridge: Double) -> (coefficients: [Double], residuals: Double) {
+  /// `dependent`: positions in the support of columns that those before them make, but for round-off; then there is no
+  /// solution, and coefficients are zero.
+  private typealias Solved = (coefficients: [Double], residuals: Double, dependent: Set<Int>)
+
+  private func solve(_ support: [Int], ridge: Double) -> Solved {
     let rows = target.count, count = support.count
-    guard count > 0 else { return ([], target.reduce(0) { $0 + $1 * $1 }) }
+    guard count > 0 else { return ([], target.reduce(0) { $0 + $1 * $1 }, []) }
     var matrix = (0..<rows).flatMap { row in support.map { columns[$0][row] } }
     var right = target
     if ridge > 0 {
@@ -174,11 +188,9 @@ private struct ScaledProblem {
       }
     }
     let (q, r) = qr(Tensor(matrix, shape: [right.count, count]))
-    // Columns that depend on each other, but for round-off, have no solution of their own: such a fit is never the best.
-    let least = 1e-11 * Double(rows).squareRoot()
-    guard zip(0..., r.scalars).allSatisfy({ $0 % (count + 1) != 0 || $1 > least }) else {
-      return ([Double](repeating: .infinity, count: count), .infinity)
-    }
+    let least = 1e-11 * Double(rows).squareRoot(), factors = r.scalars
+    let dependent = Set((0..<count).filter { !(abs(factors[$0 * (count + 1)]) > least) })
+    guard dependent.isEmpty else { return ([Double](repeating: 0, count: count), .infinity, dependent) }
     let solved = triangularSolve(
       r, matmul(q, Tensor(right, shape: [right.count, 1]), transposeA: true), upper: true
     )
@@ -187,6 +199,6 @@ private struct ScaledProblem {
       let error = zip(support, solved).reduce(target[row]) { $0 - columns[$1.0][row] * $1.1 }
       return sum + error * error
     }
-    return (solved, residuals)
+    return (solved, residuals, [])
   }
 }

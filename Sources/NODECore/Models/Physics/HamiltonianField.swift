@@ -6,8 +6,9 @@
 ///
 /// ```swift
 /// let field = HamiltonianField(NetworkEnergy<Float>(2))
-/// var trainer = Trainer(field, optimizer: .adam(learningRate: 1e-3)) { field, batch in
-///   meanSquaredError(field(batch.x), batch.dx)        // on derivatives; or through `odeint`, on states
+/// var trainer = Trainer(field, optimizer: .adam(learningRate: 1e-3)) {
+///   (field: HamiltonianField<NetworkEnergy<Float>>, batch: Tensor<Float>) in      // [2, rows, 2]: x and dx
+///   meanSquaredError(field(batch[0]), batch[1])       // on derivatives; or through `odeint`, on states
 /// }
 /// ```
 public struct HamiltonianField<Energy: EnergyFunction>: VectorField {

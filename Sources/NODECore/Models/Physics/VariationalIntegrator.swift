@@ -23,7 +23,8 @@ public enum VariationalForm: String, Sendable, Hashable, CaseIterable {
 ///
 ///     L(q0, q1) = T(q1 - q0) - h/2 (V(q0) + V(q1)),     D2 L(q[n-1], q[n]) + D1 L(q[n], q[n+1]) = 0.
 ///
-/// So it is symplectic for any weights, keeps the momenta of every symmetry of the discrete Lagrangian (of V and the masses both),
+/// So it is symplectic for any weights (in the coordinates of `phases`, positions and momenta: two positions on a circle are not
+/// canonical, and `symplecticityDefect` of that form is no round-off), keeps the momenta of every symmetry of the discrete Lagrangian (of V and the masses both),
 /// reads the same backward, and its energy stays
 /// near its start for as long as one likes, where a residual network's drifts.
 ///

@@ -108,7 +108,7 @@ import Testing
     for (a, b) in zip(plain[0].coefficients, normal.scalars) { #expect(abs(a - b) < 1e-12) }
   }
 
-  /// Dependent columns: without a ridge nothing can be told apart, with one the fit is finite.
+  /// Dependent columns: without a ridge one of them stays, with one they share.
   @Test func theRidgeSurvivesDependentColumns() {
     let x = Tensor<Double>.normal(shape: [30, 1], key: RandomKey(seed: 5))
     let columns = Tensor.concatenated([x, x, square(x)], axis: 1)
@@ -118,9 +118,24 @@ import Testing
     // Equal columns have no plain fit: that with the ridge shares alike.
     #expect(path[0].coefficients.allSatisfy { abs($0 - 1) < 1e-5 }, "\(path[0].coefficients)")
     #expect(path[0].residuals < 1e-8)
-    #expect(SparseRegression(thresholds: [0.1], ridges: [0]).path(columns, target).map(\.support) == [[]])
+    for search in SparseRegression.Search.allCases {
+      let path = SparseRegression(thresholds: [0.1], ridges: [0], search: search).path(columns, target)
+      let fit = path.first { $0.support == [0] || $0.support == [1] }
+      #expect(fit.map { abs($0.coefficients[0] - 2) < 1e-12 && $0.residuals < 1e-20 } == true, "\(path)")
+    }
     let zero = SparseRegression(thresholds: [0.1]).path(columns, Tensor<Double>.zeros([30]))
     #expect(zero.map(\.support) == [[]])
+  }
+
+  /// S + I + R = 1 makes a third of all quadratic terms of the others; exact derivatives want no ridge.
+  @Test func aConservedSumDoesNotHideTheEquations() throws {
+    let system = DynamicalSystem.sir, states = try system.trajectory()
+    let values = system.derivatives(at: states)
+    let found = SINDy(
+      library: .polynomials(of: 3, degree: 2), regression: SparseRegression(ridges: [0])
+    ).discover(system.field.variables, states: states, values: values)
+    let again = found.field(states)
+    #expect(abs(again - values).max().scalar < 1e-9 * abs(values).max().scalar, "\(found.field)")
   }
 
   /// On a circle x² + y² is the constant: with it nine terms fit anything by numbers of 1e12 that cancel. The oscillator is
