@@ -1,3 +1,5 @@
+import Foundation
+
 /// What a derivative check compared, and how it came out.
 public struct GradientReport: Sendable, CustomStringConvertible {
   /// One comparison of two numbers that have to be equal.
@@ -184,4 +186,9 @@ package struct DerivativeCheck {
     let terms = zip(a, b).map { ($0 * $1).sum(axes: Array(0..<$0.shape.rank)) }
     return terms.dropFirst().reduce(terms[0], +)
   }
+}
+
+extension GradientMismatch: LocalizedError {
+  /// As in print.
+  public var errorDescription: String? { description }
 }

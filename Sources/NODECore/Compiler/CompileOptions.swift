@@ -1,3 +1,5 @@
+import Foundation
+
 /// What the caller knows of an input's leading axis.
 package enum LaneHint: Sendable, Hashable {
   /// The compiler decides.
@@ -25,4 +27,9 @@ package struct CompileOptions: Sendable {
 public struct CompileError: Error, Hashable, CustomStringConvertible {
   public private(set) var description: String
   init(_ description: String) { self.description = description }
+}
+
+extension CompileError: LocalizedError {
+  /// As in print.
+  public var errorDescription: String? { description }
 }

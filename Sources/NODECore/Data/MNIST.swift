@@ -1,3 +1,5 @@
+import Foundation
+
 /// Why files are not MNIST.
 public enum MNISTError: Error, CustomStringConvertible {
   /// Not IDX, or gzip that was not decompressed.
@@ -78,4 +80,9 @@ public struct MNIST: Sendable {
     train = try dataset(0, 1)
     test = try dataset(2, 3)
   }
+}
+
+extension MNISTError: LocalizedError {
+  /// As in print.
+  public var errorDescription: String? { description }
 }

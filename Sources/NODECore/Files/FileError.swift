@@ -1,3 +1,5 @@
+import Foundation
+
 /// Why a file cannot be read or written: where, what was expected there, and what was found. All formats of arrays throw
 /// this one error.
 public struct FileError: Error, Hashable, CustomStringConvertible {
@@ -39,4 +41,9 @@ public struct FileError: Error, Hashable, CustomStringConvertible {
   public var description: String {
     (path.map { "\($0): " } ?? "") + "\(place): expected \(expected), found \(found)"
   }
+}
+
+extension FileError: LocalizedError {
+  /// As in print.
+  public var errorDescription: String? { description }
 }

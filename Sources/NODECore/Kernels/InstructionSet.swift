@@ -1,4 +1,5 @@
 import CKernels
+import Foundation
 
 /// The instruction sets that kernels are compiled for, in ascending order.
 public enum InstructionSet: Sendable, Hashable, CaseIterable, CustomStringConvertible {
@@ -58,4 +59,9 @@ public struct UnavailableInstructionSet: Error, Hashable, CustomStringConvertibl
     let available = InstructionSet.available.map(\.description).joined(separator: ", ")
     return "the instruction set \(requested) is not available on this machine; it has \(available)"
   }
+}
+
+extension UnavailableInstructionSet: LocalizedError {
+  /// As in print.
+  public var errorDescription: String? { description }
 }

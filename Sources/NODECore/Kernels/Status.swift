@@ -1,4 +1,5 @@
 import CKernels
+import Foundation
 
 /// How a run ended. Exhaustive over what the kernels can answer.
 public enum SolveStatus: Int, Sendable, Hashable, CaseIterable, CustomStringConvertible {
@@ -204,4 +205,9 @@ public struct SolveError: Error, Sendable, Hashable, CustomStringConvertible {
     }
     return text
   }
+}
+
+extension SolveError: LocalizedError {
+  /// As in print.
+  public var errorDescription: String? { description }
 }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Why a sound checkpoint cannot be used: it is of another model or another optimizer.
 public enum CheckpointError: Error, CustomStringConvertible {
   /// The first difference, in words.
@@ -172,4 +174,9 @@ public struct Checkpoint: Sendable, Equatable, CustomStringConvertible {
       )
     }
   }
+}
+
+extension CheckpointError: LocalizedError {
+  /// As in print.
+  public var errorDescription: String? { description }
 }

@@ -237,3 +237,8 @@ public func wasserstein2<Scalar: FloatingScalar>(_ x: Tensor<Scalar>, _ y: Tenso
   let columns = leastCostAssignment(cost, rows: n, columns: n)
   return (columns.indices.reduce(0) { $0 + cost[$1 * n + columns[$1]] } / Double(n)).squareRoot()
 }
+
+extension TransportError: LocalizedError {
+  /// As in print.
+  public var errorDescription: String? { description }
+}
