@@ -73,7 +73,8 @@ struct JointField {
     } else if rows > 1, solve.isPerLane {
       throw CompileError(
         "odeint: steps per lane need a field that computes each row of the state \(y.shape) from that row alone; "
-          + "this one mixes its \(rows) rows")
+          + "this one mixes its \(rows) rows (or gathers along another axis, which is not seen to keep them apart: "
+          + "use `takenAlong`)")
     } else {
       self = try JointField(solve, wanted: wanted, lanes: 1)!
     }
