@@ -75,7 +75,7 @@ double nk_first_guess(double d0, double d1, double from, double to) {
 }
 
 double nk_least_first_step(double from, double to) {
-  return fmin(fabs(to - from), 16 * DBL_EPSILON * fmax(fabs(from), fabs(to)));
+  return fmin(fabs(to - from), fmax(16 * DBL_EPSILON * fabs(from), DBL_TRUE_MIN));
 }
 
 double nk_initial_step(double d0, double d1, double d2, double h0, int32_t order) {

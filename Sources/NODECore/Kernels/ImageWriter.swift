@@ -219,7 +219,7 @@ struct ImageWriter {
   mutating func ode(_ solve: NestedSolve) -> nk_ode {
     var result = nk_ode()
     result.tableau = pointer(to: solve.tableau.kernel)
-    result.controller = solve.controller.kernel(solve.dtype)
+    result.controller = solve.controller.kernel
     result.dtype = solve.dtype.kernel
     result.lanes = Int64(solve.lanes)
     result.dim = Int64(solve.dim)

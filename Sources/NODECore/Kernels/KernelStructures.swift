@@ -154,13 +154,12 @@ private func fill<Tuple>(_ tuple: inout Tuple, _ numbers: [Double]) {
 }
 
 extension ControllerParameters {
-  /// For states of this type.
-  func kernel(_ dtype: DType) -> nk_controller {
-    // A component that stays 0 has no error, so 0 / 0 must be 0 where only a relative tolerance was asked for.
-    let smallest = dtype == .float32 ? Double(Float.leastNormalMagnitude) : Double.leastNormalMagnitude
-    return nk_controller(
+  var kernel: nk_controller {
+    // A component that stays 0 has no error, so 0 / 0 must be 0 where only a relative tolerance was asked for. Norms are
+    // computed in double, of states in float, too.
+    nk_controller(
       adaptive: isAdaptive ? 1 : 0, per_lane: isPerLane ? 1 : 0, tolerant: isTolerant ? 1 : 0,
-      rtol: rtol, atol: max(atol, smallest), i: i, p: p, safety: safety,
+      rtol: rtol, atol: max(atol, .leastNormalMagnitude), i: i, p: p, safety: safety,
       min_factor: minimumFactor,
       max_factor: maximumFactor, first_step: firstStep, min_step: minimumStep, max_step: maximumStep,
       max_steps: Int64(maximumSteps), step: step, steps_per_interval: Int64(stepsPerInterval),

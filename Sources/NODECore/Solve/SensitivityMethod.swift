@@ -59,7 +59,9 @@ public struct SensitivityMethod: Sendable, Hashable, CustomStringConvertible {
   /// a network is one of three.
   public static let backsolve = SensitivityMethod(kind: .backsolve(rtol: nil, atol: nil))
   /// The same with tolerances of its own; nil is the solve's. The state that is integrated back beside the adjoint, and
-  /// the adjoint itself, are judged by them. For adaptive steps only; finite, not negative, and not both 0.
+  /// the adjoint itself, are judged by them; the first step is still the one that the solve would have tried next, and second
+  /// derivatives are in part derivatives of tangent solves, at the solve's tolerances. For adaptive steps only; finite, not
+  /// negative, and not both 0.
   public static func backsolve(rtol: Double? = nil, atol: Double? = nil) -> SensitivityMethod {
     for tolerance in [rtol, atol].compactMap({ $0 }) {
       requireSetting("SensitivityMethod.backsolve", "a tolerance", tolerance, .notNegative)

@@ -203,14 +203,14 @@ public struct LBFGS: Sendable, Hashable {
       found.iterations += 1
       (found.point, found.value, found.gradientNorm) = (x, value, largest(gradient))
       found.history.append(value)
+      if try shouldStop(found.iterations, value) {
+        found.status = .stopped
+        return found
+      }
       if changeTolerance > 0, lowered <= changeTolerance * max(1, value.magnitude),
         found.gradientNorm > gradientTolerance
       {
         found.status = .changeTolerance
-        return found
-      }
-      if try shouldStop(found.iterations, value) {
-        found.status = .stopped
         return found
       }
     }

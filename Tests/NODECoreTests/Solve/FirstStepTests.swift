@@ -183,7 +183,10 @@ import Testing
   /// Spans of a few hundred roundings of t, and a state at rest at a time of day in seconds.
   @Test(arguments: [false, true], [Method.dopri5, .tsit5, .bosh3])
   func shortSpansAreSolved(perLane: Bool, method: Method) throws {
-    for (from, span) in [(1, 1e-12), (1.7e9, 1e-3), (-3, 1e-14), (1, 4 * 1.0.ulp), (0, 1e-300)] {
+    for (from, span) in [
+      (1, 1e-12), (1, -1e-12), (1.7e9, 1e-3), (-3, 1e-14), (1, 4 * 1.0.ulp), (0, 1e-300),
+      (0, 2000 * .leastNonzeroMagnitude),
+    ] {
       for start in [0.0, 1] {
         let solution = try odeint(
           from: D([start], shape: [1, 1]), at: [from, from + span], method: method,
@@ -208,5 +211,15 @@ import Testing
     }
     #expect(distance(try end(Double.self, 1e-7), [cos(1), -sin(1)]) < 1e-5)
     #expect(distance(try end(Float.self, 1e-4), [cos(1), -sin(1)]) < 1e-2)
+  }
+
+  /// The scale of the start decides, however far the end is: no probe and no attempt leaps over it.
+  @Test(arguments: [false, true]) func aFarEndDoesNotLengthenTheFirstStep(perLane: Bool) throws {
+    let solution = try odeint(
+      from: D([1], shape: [1, 1]), at: [0, 1e10], rtol: 1e-6, atol: 1e-24,
+      controller: perLane ? .perLane : .automatic
+    ) { _, y in square(y) * -1e8 }
+    #expect(abs(solution.final.scalars[0] * 1e18 - 1) < 1e-2)
+    #expect(try solution.statistics.rejected <= 3, "\(solution)")
   }
 }

@@ -32,7 +32,8 @@ import Testing
       "\(trainer.checkpoint(notes: ["epoch": "3"]))"
         == "checkpoint of MLP<Float> after 0 steps of adam: 22 parameters in 4 tensors, notes epoch")
     for rank in 1...8 {
-      let many = Tensor<Float>.zeros(Shape(Array(repeating: rank == 1 ? 4096 : 4, count: rank)))
+      let extents = Array(repeating: rank == 1 ? 4096 : rank == 2 ? 100 : rank < 5 ? 11 : 6, count: rank)
+      let many = Tensor<Float>.zeros(Shape(extents))
       #expect("\(many)".count < 100_000, "rank \(rank)")
     }
   }

@@ -219,6 +219,15 @@ import Testing
       }, Self.rosenbrock)
     #expect(found.status == .stopped && found.iterations == 4 && found.value == seen.last)
     #expect(Array(found.history.dropFirst()) == seen)
+    // The last iteration is seen, too, whatever ends there.
+    var count = 0
+    let flat = try LBFGS(changeTolerance: 1e-3).minimize(
+      from: Tensor<Double>([-1.2, 1]),
+      shouldStop: { _, _ in
+        count += 1
+        return false
+      }, Self.rosenbrock)
+    #expect(flat.status == .changeTolerance && count == flat.iterations)
     #expect(throws: CancellationError.self) {
       _ = try LBFGS().minimize(
         from: Tensor<Double>([-1.2, 1]), shouldStop: { _, _ in throw CancellationError() }, Self.rosenbrock)

@@ -80,6 +80,7 @@ public struct ContinuousFlow<Field: VectorField>: InvertibleFlow {
       let isPerLane = options.controller.isPerLane
       copy.options.controller = isPerLane ? .perLane : .automatic
       if !options.method.isAdaptive { copy.options.method = .dopri5 }
+      copy.options.maxSteps = nil  // was of the fixed ones
     }
     copy.options.rtol = tolerance
     copy.options.atol = tolerance

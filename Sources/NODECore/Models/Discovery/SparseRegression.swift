@@ -87,8 +87,8 @@ public struct SparseRegression: Sendable, Hashable {
       for start in [problem.everything, last] {
         var support = start
         while !support.isEmpty {
-          let coefficients = problem.ridged(support).coefficients
-          let left = zip(support, coefficients).filter { abs($1) >= threshold }.map(\.0)
+          let fit = problem.ridged(support)
+          let left = zip(fit.support, fit.coefficients).filter { abs($1) >= threshold }.map(\.0)
           if left.count == support.count { break }
           support = left
         }
@@ -100,7 +100,7 @@ public struct SparseRegression: Sendable, Hashable {
   }
 
   private func eliminated(_ problem: inout ScaledProblem) -> [[Int]] {
-    var supports = [problem.everything]
+    var supports = [problem.ridged(problem.everything).support]
     while let support = supports.last, !support.isEmpty {
       let rests = support.indices.map { leaving in
         support.indices.filter { $0 != leaving }.map { support[$0] }
@@ -119,7 +119,9 @@ private struct ScaledProblem {
   private let scales: [Double]
   private let targetScale: Double
   private let ridge: Double
-  private var known: [[Int]: (coefficients: [Double], residuals: Double)] = [:]
+  private var known: [[Int]: Ridged] = [:]
+
+  typealias Ridged = (support: [Int], coefficients: [Double], residuals: Double)
 
   init(_ columns: Tensor<Double>, _ target: Tensor<Double>, ridge: Double) {
     let rows = columns.shape[0], count = columns.shape[1], numbers = columns.scalars
@@ -144,40 +146,38 @@ private struct ScaledProblem {
   /// All columns that are not zero.
   var everything: [Int] { columns.indices.filter { scales[$0] > .leastNormalMagnitude } }
 
-  /// Scaled coefficients, with the ridge; residuals are without it. Without a ridge, columns that those before them make
-  /// have coefficients of zero.
-  mutating func ridged(_ support: [Int]) -> (coefficients: [Double], residuals: Double) {
+  /// Scaled coefficients, with the ridge; residuals are without it. Without a ridge the support loses the columns that those
+  /// before them make.
+  mutating func ridged(_ support: [Int]) -> Ridged {
     if let found = known[support] { return found }
-    var found = solve(support, ridge: ridge)
-    if !found.dependent.isEmpty {
-      let independent = support.indices.filter { !found.dependent.contains($0) }
-      let rest = solve(independent.map { support[$0] }, ridge: ridge)
-      found.residuals = rest.residuals
-      for (index, coefficient) in zip(independent, rest.coefficients) {
-        found.coefficients[index] = coefficient
-      }
+    var independent = support
+    var found = solve(independent, ridge: ridge)
+    // One at a time: behind a dependent column the factors say nothing.
+    while let position = found.dependent {
+      independent.remove(at: position)
+      found = solve(independent, ridge: ridge)
     }
-    known[support] = (found.coefficients, found.residuals)
+    known[support] = (independent, found.coefficients, found.residuals)
     return known[support]!
   }
 
   /// The fit in the target's units, plain if it can be; nil where there is none.
   func fit(_ support: [Int]) -> SparseRegression.Fit? {
     var found = solve(support, ridge: 0)
-    if !found.dependent.isEmpty { found = solve(support, ridge: ridge) }
-    guard found.dependent.isEmpty else { return nil }
+    if found.dependent != nil { found = solve(support, ridge: ridge) }
+    guard found.dependent == nil else { return nil }
     return SparseRegression.Fit(
       support: support, coefficients: zip(support, found.coefficients).map { $1 * targetScale / scales[$0] },
       residuals: found.residuals * targetScale * targetScale)
   }
 
-  /// `dependent`: positions in the support of columns that those before them make, but for round-off; then there is no
-  /// solution, and coefficients are zero.
-  private typealias Solved = (coefficients: [Double], residuals: Double, dependent: Set<Int>)
+  /// `dependent`: the position in the support of the first column that those before it make, but for round-off; then there
+  /// are no coefficients.
+  private typealias Solved = (coefficients: [Double], residuals: Double, dependent: Int?)
 
   private func solve(_ support: [Int], ridge: Double) -> Solved {
     let rows = target.count, count = support.count
-    guard count > 0 else { return ([], target.reduce(0) { $0 + $1 * $1 }, []) }
+    guard count > 0 else { return ([], target.reduce(0) { $0 + $1 * $1 }, nil) }
     var matrix = (0..<rows).flatMap { row in support.map { columns[$0][row] } }
     var right = target
     if ridge > 0 {
@@ -189,8 +189,9 @@ private struct ScaledProblem {
     }
     let (q, r) = qr(Tensor(matrix, shape: [right.count, count]))
     let least = 1e-11 * Double(rows).squareRoot(), factors = r.scalars
-    let dependent = Set((0..<count).filter { !(abs(factors[$0 * (count + 1)]) > least) })
-    guard dependent.isEmpty else { return ([Double](repeating: 0, count: count), .infinity, dependent) }
+    if let dependent = (0..<count).first(where: { !(abs(factors[$0 * (count + 1)]) > least) }) {
+      return ([], .infinity, dependent)
+    }
     let solved = triangularSolve(
       r, matmul(q, Tensor(right, shape: [right.count, 1]), transposeA: true), upper: true
     )
@@ -199,6 +200,6 @@ private struct ScaledProblem {
       let error = zip(support, solved).reduce(target[row]) { $0 - columns[$1.0][row] * $1.1 }
       return sum + error * error
     }
-    return (solved, residuals, [])
+    return (solved, residuals, nil)
   }
 }

@@ -123,6 +123,12 @@ import Testing
       let fit = path.first { $0.support == [0] || $0.support == [1] }
       #expect(fit.map { abs($0.coefficients[0] - 2) < 1e-12 && $0.residuals < 1e-20 } == true, "\(path)")
     }
+    // No threshold: all that do not depend on those before them.
+    #expect(SparseRegression(thresholds: [0], ridges: [0]).path(columns, target).map(\.support) == [[0, 2]])
+    // Behind a dependent column an independent one, of unit vectors.
+    let units = Tensor<Double>((0..<8).map { row in [0, 0, 1].map { row == $0 ? 1 : 0 } })
+    let ofLast = SparseRegression(thresholds: [0.1], ridges: [0]).path(units, units[0..., 2])
+    #expect(ofLast.map(\.support) == [[2]] && ofLast[0].residuals < 1e-20, "\(ofLast)")
     let zero = SparseRegression(thresholds: [0.1]).path(columns, Tensor<Double>.zeros([30]))
     #expect(zero.map(\.support) == [[]])
   }
