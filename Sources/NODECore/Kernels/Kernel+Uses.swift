@@ -223,6 +223,7 @@ extension ProgramDescription {
   /// Whether every accumulator that is stored when the region ends has one writer, which writes all of it. Then a group's
   /// first block may overwrite what is there.
   func overwritesAccumulators(of region: Region) -> Bool {
+    guard region.accumulators.contains(where: { $0.destination != nil }) else { return false }
     var bytes: [Int: Int] = [:]
     for instruction in region.instructions {
       for use in instructions[instruction].uses where buffers[use.buffer.index].space == .accumulator {
