@@ -21,6 +21,8 @@ struct PlanarOptions: ParsableArguments {
   var quadrature: [PlanarKind] = []
   @Option(help: "With --quadrature: the share of the iterations that comes before it, on samples.")
   var handover = 0.0
+  @Option(help: "With --quadrature: lattices, one after the other, that share the iterations.")
+  var lattices = 10
   @Option(help: "Samples of the report.") var samples = 20_000
   @Option(help: "Folder for the results.") var out = "Benchmarks/runs/planar"
 
@@ -40,6 +42,7 @@ struct PlanarOptions: ParsableArguments {
     guard handover >= 0, handover < 1 else {
       throw ValidationError("--handover must be at least 0 and below 1, got \(handover)")
     }
+    try requireOption("--lattices", lattices, in: 1...1000)
     for size in sizes { try requireOption("--sizes", size, in: 1...1024) }
     try requireOption("--cut", cut, in: 1...10_000)
     try requireOption("--batch", batch, in: 2...100_000)
@@ -139,7 +142,7 @@ struct DensityPlanar: ParsableCommand {
             target: target, kind: kind, size: size, settings: own ?? fallback(kind),
             steps: max(1, kind.paperSteps / options.cut), batch: options.batch, samples: options.samples,
             pathwise: options.pathwise, quadrature: options.quadrature.contains(kind),
-            handover: options.handover, seed: 0)
+            handover: options.handover, lattices: options.lattices, seed: 0)
           let results = try repeats.forEachSeed { seed -> PlanarResult? in
             var copy = experiment
             copy.seed = seed

@@ -54,6 +54,7 @@ struct DensityPlanarGrid: ParsableCommand {
                 target: target, kind: kind, size: size, settings: settings, steps: steps,
                 batch: options.batch, samples: options.samples, pathwise: options.pathwise,
                 quadrature: options.quadrature.contains(kind), handover: options.handover,
+                lattices: options.lattices,
                 seed: 101 + UInt64(index))
               guard let result = try experiment.run() else { return nil }
               say(DensityPlanar.line(experiment, result))

@@ -80,6 +80,8 @@ struct PlanarExperiment {
   var quadrature = false
   /// The share of the iterations that comes before it, on samples.
   var handover = 0.0
+  /// That the iterations on quadratures are divided among.
+  var lattices = 10
   var seed: UInt64
 
   /// By the midpoint rule, which takes longer than a small flow's training.
@@ -138,7 +140,7 @@ struct PlanarExperiment {
     var line = ProgressLine()
     defer { line.clear() }
     let start = FlowDensity(flow, base: NormalDistribution<Double>(dimensions: 2))
-    return try PlanarMinimisation(budget: steps - sampled).minimise(
+    return try PlanarMinimisation(budget: steps - sampled, lattices: lattices).minimise(
       start.replacingParameters(with: Tensor(parameters)), to: { energy.planeLogDensity($0) },
       logNormaliser: Self.logNormalisers[energy]!, key: key
     ) { evaluations, value in

@@ -69,7 +69,7 @@ struct PlaneQuadrature {
 struct PlanarMinimisation {
   /// Of the divergence and its gradient, all lattices together: an evaluation is a step of Adam or RMSprop.
   var budget: Int
-  var lattices = 10
+  var lattices: Int
   /// At the origin.
   var spacing = 0.055
   var lbfgs = LBFGS(memory: 20, maximumIterations: .max, gradientTolerance: 1e-9)
