@@ -22,7 +22,7 @@ struct PlanarOptions: ParsableArguments {
   @Option(help: "With --quadrature: the share of the iterations that comes before it, on samples.")
   var handover = 0.0
   @Option(help: "With --quadrature: lattices, one after the other, that share the iterations.")
-  var lattices = 10
+  var lattices = 4
   @Option(help: "Samples of the report.") var samples = 20_000
   @Option(help: "Folder for the results.") var out = "Benchmarks/runs/planar"
 

@@ -81,7 +81,7 @@ struct PlanarExperiment {
   /// The share of the iterations that comes before it, on samples.
   var handover = 0.0
   /// That the iterations on quadratures are divided among.
-  var lattices = 10
+  var lattices = 4
   var seed: UInt64
 
   /// By the midpoint rule, which takes longer than a small flow's training.

@@ -72,7 +72,7 @@ struct PlanarMinimisation {
   var lattices: Int
   /// At the origin.
   var spacing = 0.055
-  var lbfgs = LBFGS(memory: 20, maximumIterations: .max, gradientTolerance: 1e-9)
+  var lbfgs = LBFGS(memory: 60, maximumIterations: .max, gradientTolerance: 1e-9)
 
   /// The parameters and the evaluations that were used; no parameters where the divergence was infinite. nil: interrupted.
   func minimise<F: SamplingFlow<Double>>(
