@@ -46,7 +46,8 @@ DEFINE_TRANSPOSE(double, transpose_f64)
 static void one(const nk_batched *g, const nk_kernels *k, const scratch_plan *p, nk_dtype dtype,
                 const char *a, const char *b, char *c, char *scratch, int fresh) {
   if (g->transpose_a && !g->transpose_b) {
-    k->matmul_outer(a, g->m, b, g->n, c, g->n, g->k, g->m, g->n, 1, 0, scratch + p->outer);
+    const nk_outer_term term = {a, b};
+    k->matmul_outer(&term, 1, g->m, g->n, c, g->n, g->k, g->m, g->n, 1, 0, scratch + p->outer);
     return;
   }
   if (fresh)

@@ -16,14 +16,18 @@ static char *address_or_null(const nk_frame *frame, int32_t buffer) {
   return buffer < 0 ? NULL : nk_frame_address(frame, buffer);
 }
 
+static int32_t outer_terms(const nk_instr *instr) {
+  return instr->in[2] < 0 ? 1 : 2;
+}
+
 int64_t nk_instr_scratch_bytes(const nk_instr *instr, int64_t block_lanes) {
   const nk_kernels *k = nk_kernels_get(instr->dtype);
   switch (instr->op) {
   case NK_OP_EWISE:
     return nk_ewise_scratch(instr, block_lanes);
   case NK_OP_MATMUL_OUTER:
-    return k->matmul_outer_scratch(block_lanes * instr->u.matmul.rows_per_lane, instr->u.matmul.k,
-                                   instr->u.matmul.n);
+    return k->matmul_outer_scratch(outer_terms(instr) * block_lanes * instr->u.matmul.rows_per_lane,
+                                   instr->u.matmul.k, instr->u.matmul.n);
   case NK_OP_MATMUL_BATCHED:
     return nk_batched_scratch(instr);
   case NK_OP_LU:
@@ -214,11 +218,13 @@ nk_status nk_op_execute(const nk_instr *instr, const nk_frame *frame) {
               lanes * instr->u.matmul.rows_per_lane, instr->u.matmul.k, instr->u.matmul.n, 1, 0);
     return NK_SUCCESS;
   }
-  case NK_OP_MATMUL_OUTER:
-    k->matmul_outer(in[0], instr->u.matmul.k, in[1], instr->u.matmul.n, out[0], instr->u.matmul.n,
+  case NK_OP_MATMUL_OUTER: {
+    const nk_outer_term terms[] = {{in[0], in[1]}, {in[2], in[3]}};
+    k->matmul_outer(terms, outer_terms(instr), instr->u.matmul.k, instr->u.matmul.n, out[0], instr->u.matmul.n,
                     in_lanes * instr->u.matmul.rows_per_lane, instr->u.matmul.k, instr->u.matmul.n,
                     result_scale(frame, target), add, scratch);
     return NK_SUCCESS;
+  }
   case NK_OP_CONV:
     k->conv(&instr->u.conv.geometry, in[0], in[1], in[2], out[0], lanes * instr->u.conv.images_per_lane,
             instr->u.conv.act, scratch);

@@ -67,6 +67,38 @@ struct MatmulTests {
     for (rows, k, n) in [(257, 100, 70), (513, 49, 97)] + thin + flat {
       compareOuter(test, rows: rows, k: k, n: n, &generator)
     }
+    for rows in [0, 1, 20, 96, 130, 256, 300] {
+      for (k, n) in [(1, 1), (3, 40), (40, 3), (7, 9), (13, 33), (100, 70)] {
+        compareOuter(test, terms: 2, rows: rows, k: k, n: n, &generator)
+      }
+    }
+  }
+
+  /// Blocks of rows do not end where a term does.
+  @Test(arguments: KernelCase.vector) func twoOuterProductsAreOneOfTheRowsOfBoth(_ test: KernelCase) {
+    let kernels = test.kernels, (k, n) = (37, 50)
+    var generator = SeededGenerator(state: 4)
+    for rows in [1, 96, 200] {
+      let a = Operand(random: 2 * rows * k, test.dtype, using: &generator)
+      let b = Operand(random: 2 * rows * n, test.dtype, using: &generator)
+      let size = Int(nk_dtype_bytes(test.dtype))
+      func product(terms: Int) -> Operand {
+        let c = Operand(k * n, test.dtype), each = 2 * rows / terms
+        let pairs = (0..<terms).map {
+          nk_outer_term(a: a.raw + $0 * each * k * size, b: b.raw + $0 * each * n * size)
+        }
+        let scratch = Operand(
+          bytes: kernels.matmul_outer_scratch(Int64(2 * rows), Int64(k), Int64(n)), test.dtype)
+        withExtendedLifetime((a, b, scratch)) {
+          kernels.matmul_outer(
+            pairs, Int32(terms), Int64(k), Int64(n), c.raw, Int64(n), Int64(each), Int64(k), Int64(n), 1, 0,
+            scratch.raw)
+        }
+        return c
+      }
+      let (two, one) = (product(terms: 2), product(terms: 1))
+      #expect((0..<k * n).allSatisfy { two[$0] == one[$0] }, "\(rows) rows")
+    }
   }
 
   /// The bits are those of the operations one after another, on each way that a product takes.
@@ -137,18 +169,22 @@ struct MatmulTests {
   }
 
   private func compareOuter(
-    _ test: KernelCase, rows: Int, k: Int, n: Int, _ generator: inout SeededGenerator
+    _ test: KernelCase, terms: Int = 1, rows: Int, k: Int, n: Int, _ generator: inout SeededGenerator
   ) {
     let (lda, ldb, ldc) = (k + 2, n + 1, n + 3)
-    let a = Operand(random: rows * lda, test.dtype, using: &generator)
-    let b = Operand(random: rows * ldb, test.dtype, using: &generator)
+    let a = Operand(random: terms * rows * lda, test.dtype, using: &generator)
+    let b = Operand(random: terms * rows * ldb, test.dtype, using: &generator)
     let before = Operand(random: k * ldc, test.dtype, using: &generator)
     func run(_ kernels: nk_kernels, _ a: Operand, _ b: Operand, _ c: Operand, _ accumulate: Int32) {
+      let count = Int32(terms), size = nk_dtype_bytes(test.dtype)
+      let pairs = (0..<terms).map {
+        nk_outer_term(a: a.raw + $0 * rows * lda * Int(size), b: b.raw + $0 * rows * ldb * Int(size))
+      }
       let (rows, k, n) = (Int64(rows), Int64(k), Int64(n))
-      let scratch = Operand(bytes: kernels.matmul_outer_scratch(rows, k, n), test.dtype)
+      let scratch = Operand(bytes: kernels.matmul_outer_scratch(Int64(count) * rows, k, n), test.dtype)
       withExtendedLifetime((a, b, c, scratch)) {
         kernels.matmul_outer(
-          a.raw, Int64(lda), b.raw, Int64(ldb), c.raw, Int64(ldc), rows, k, n, 0.5, accumulate, scratch.raw)
+          pairs, count, Int64(lda), Int64(ldb), c.raw, Int64(ldc), rows, k, n, 0.5, accumulate, scratch.raw)
       }
       #expect(scratch.guardIsIntact)
     }
@@ -158,8 +194,12 @@ struct MatmulTests {
       let (actual, expected) = (before.copy, before.copy)
       run(test.kernels, a, b, actual, accumulate)
       run(test.reference, a, b, expected, accumulate)
-      let problem = disagreement(actual, expected) { Double(rows + 3) * test.epsilon * magnitude[$0] }
-      #expect(problem == nil, "\(rows) rows, \(k)x\(n), accumulate \(accumulate): \(problem ?? "")")
+      let problem = disagreement(actual, expected) {
+        Double(terms * rows + 3) * test.epsilon * magnitude[$0]
+      }
+      #expect(
+        problem == nil,
+        "\(terms) terms of \(rows) rows, \(k)x\(n), accumulate \(accumulate): \(problem ?? "")")
     }
   }
 }

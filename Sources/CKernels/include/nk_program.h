@@ -76,7 +76,7 @@ typedef struct nk_ewise_code {
   X(NK_OP_REDUCE_LANES, "reduceLanes")     /* u.reduce: out0 [inner] (acc) = sum over lanes*outer*count             */ \
   X(NK_OP_PACK, "pack")                    /* u.pack: in0 -> out0 (packed panels)                                   */ \
   X(NK_OP_MATMUL, "matmul")                /* u.matmul: in0 A [rows, k], in1 packed B, in2 bias or -1, in3 times or -1 -> out0 */ \
-  X(NK_OP_MATMUL_OUTER, "matmulOuter")     /* u.matmul: in0 A [rows, k], in1 B [rows, n] -> out0 [k, n] (acc)       */ \
+  X(NK_OP_MATMUL_OUTER, "matmulOuter")     /* u.matmul: in0 A [rows, k], in1 B [rows, n], (in2, in3 more) -> out0 [k, n] (acc) */ \
   X(NK_OP_MATMUL_BATCHED, "matmulBatched") /* u.batched: general, in0, in1 -> out0                                  */ \
   X(NK_OP_CONV, "conv")                    /* u.conv: in0 x, in1 packed filter, in2 bias or -1 -> out0              */ \
   X(NK_OP_CONV_INPUT_GRADIENT, "convInputGradient")   /* u.conv: in0 dy, in1 packed transposed filter -> out0       */ \

@@ -94,8 +94,8 @@ extension Emitter {
     case .matmulOuter:
       append(
         .matmulOuter(
-          a: rows(x[0]), b: rows(x[1]), out: target(out), rowsPerLane: shape(0)[0] / lanes, k: type.shape[0],
-          n: type.shape[1]), dtype)
+          stride(from: 0, to: x.count, by: 2).map { OuterTerm(a: rows(x[$0]), b: rows(x[$0 + 1])) },
+          out: target(out), rowsPerLane: shape(0)[0] / lanes, k: type.shape[0], n: type.shape[1]), dtype)
     case .matmulBatched(let transposeA, let transposeB):
       append(.matmulBatched(batched(x, out, transposeA, transposeB)), dtype)
     case .matrix(let operation):

@@ -23,7 +23,7 @@ enum Opcode: Hashable {
   case pack(PackLayout, k: Int, n: Int)
   /// Operands a [rows, k], packed, and what the epilogue reads: the bias, then the factor.
   case matmul(k: Int, n: Int, Epilogue)
-  /// a [rows, m], b [rows, n] -> [m, n].
+  /// a [rows, m], b [rows, n] -> [m, n]; or the sum of that and of the same of two operands more.
   case matmulOuter
   case matmulBatched(transposeA: Bool, transposeB: Bool)
   /// Operands as the kernel reads them: without the factored matrix itself.

@@ -110,7 +110,8 @@ extension IR {
     switch instruction.opcode {
     case .elementwise(let operation): return out.count * operation.flops
     case .matmul(let k, _, _): return 2 * out.count * k
-    case .matmulOuter: return 2 * out.count * self[instruction.operands[0]].shape[0]
+    case .matmulOuter:
+      return instruction.operands.count * out.count * self[instruction.operands[0]].shape[0]
     case .matmulBatched(let transposeA, _):
       let a = self[instruction.operands[0]].shape
       return 2 * out.count * a[a.rank - (transposeA ? 2 : 1)]

@@ -1,10 +1,11 @@
-// Epilogues: what a matrix product or a convolution can do to its result before it leaves the cache.
+// Epilogues: what a matrix product or a convolution can do to its result before it leaves the cache; and sums of products.
 
 enum Peephole {
   /// A dense layer becomes one instruction, and so do its derivatives: product + bias, activation(product + bias),
-  /// product * derivative(layer's result), where nobody reads the values between.
+  /// product * derivative(layer's result), where nobody reads the values between. So does the gradient of a weight that is
+  /// used twice, a sum of two products over rows.
   static func run(_ ir: inout IR, outputs: [ValueID]) {
-    for pass in [addBias, activate, multiply] {
+    for pass in [addBias, activate, multiply, addOuter] {
       let readers = count(ir, outputs)
       for number in ir.live(from: outputs) { pass(&ir, number, readers) }
     }
@@ -101,6 +102,20 @@ enum Peephole {
         number, .matmul(k: k, n: n, end), product.operands + [other], name: name + " " + instruction.name)
       return
     }
+  }
+
+  private static func addOuter(_ ir: inout IR, _ number: Int, _ readers: [ValueID: Int]) {
+    let instruction = ir.instructions[number]
+    guard case .elementwise(.add) = instruction.opcode else { return }
+    var terms: [ValueID] = []
+    for operand in instruction.operands {
+      guard let product = only(ir, operand, readers), product.opcode == .matmulOuter,
+        product.operands.count == 2,
+        terms.isEmpty || ir[product.operands[0]].shape == ir[terms[0]].shape
+      else { return }
+      terms += product.operands
+    }
+    ir.replace(number, .matmulOuter, terms, name: "matmul add matmul")
   }
 
   /// Whether the kernel can walk this value beside the product's rows wherever those are a block of lanes: a tensor of its

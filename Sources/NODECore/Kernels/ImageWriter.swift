@@ -115,8 +115,9 @@ struct ImageWriter {
       if case .of(let operation) = factor { function = operation }
       i.u.matmul = .init(
         rows_per_lane: Int64(rows), k: Int64(k), n: Int64(n), act: code(activation), factor: code(function))
-    case .matmulOuter(let a, let b, let out, let rows, let k, let n):
-      (i.in.0, i.in.1, i.out.0) = (id(a), id(b), id(out))
+    case .matmulOuter(let terms, let out, let rows, let k, let n):
+      i.in = slots(terms.flatMap { [$0.a, $0.b] })
+      i.out.0 = id(out)
       i.u.matmul = .init(rows_per_lane: Int64(rows), k: Int64(k), n: Int64(n), act: -1, factor: -1)
     case .matmulBatched(let m):
       (i.in.0, i.in.1, i.out.0) = (id(m.a), id(m.b), id(m.out))

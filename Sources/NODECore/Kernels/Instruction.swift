@@ -35,8 +35,8 @@ package enum Kernel: Sendable {
     a: BufferID, packed: BufferID, bias: BufferID?, times: BufferID? = nil, out: BufferID, rowsPerLane: Int,
     k: Int,
     n: Int, activation: Elementwise?, factor: ProductFactor? = nil)
-  /// out [k, n] (acc) = a [rows, k] transposed * b [rows, n].
-  case matmulOuter(a: BufferID, b: BufferID, out: BufferID, rowsPerLane: Int, k: Int, n: Int)
+  /// out [k, n] (acc) = sum of a [rows, k] transposed * b [rows, n], of one or two terms.
+  case matmulOuter([OuterTerm], out: BufferID, rowsPerLane: Int, k: Int, n: Int)
   case matmulBatched(BatchedMatmul)
   case matrix(MatrixCall)
   case conv(
@@ -156,6 +156,16 @@ package struct StridedCopy: Sendable, Hashable {
     self.dims = dims
     self.source = source
     self.destination = destination
+  }
+}
+
+/// The factors of one sum of outer products of rows.
+package struct OuterTerm: Sendable, Hashable {
+  package var a: BufferID, b: BufferID
+
+  package init(a: BufferID, b: BufferID) {
+    self.a = a
+    self.b = b
   }
 }
 

@@ -71,9 +71,11 @@ extension Instruction {
       whole("bias", bias, .read, n)
       rows("times", times, .read, perLane * n)
       rows("output", out, .write, perLane * n)
-    case .matmulOuter(let a, let b, let out, let perLane, let k, let n):
-      rows("a", a, .read, perLane * k)
-      rows("b", b, .read, perLane * n)
+    case .matmulOuter(let terms, let out, let perLane, let k, let n):
+      for term in terms {
+        rows("a", term.a, .read, perLane * k)
+        rows("b", term.b, .read, perLane * n)
+      }
       whole("output", out, .accumulate, k * n)
     case .matmulBatched(let m):
       let a = (m.batch - 1) * m.aBatch + m.m * m.k

@@ -88,8 +88,8 @@ extension Kernel {
       var each = 2 * k + (bias == nil ? 0 : 1) + (times == nil ? 0 : 1) + (function?.flops ?? 0)
       if case .of(let operation) = factor { each += operation.flops }
       return rows * n * each
-    case .matmulOuter(_, _, _, let rows, let k, let n):
-      return 2 * rows * k * n
+    case .matmulOuter(let terms, _, let rows, let k, let n):
+      return 2 * terms.count * rows * k * n
     case .matmulBatched(let m):
       return 2 * m.batch * m.m * m.k * m.n
     case .matrix(let call):
