@@ -92,14 +92,26 @@ nk_status nk_frame_execute(const nk_frame *frame, const nk_region *region) {
 
 // --- Accumulators
 // -------------------------------------------------------------------------------------------------
-// Between the levels of the tree 8 groups of it stay in the second-level cache.
-enum { COMBINE_CHUNK = 2048 };
+// What a thread takes at once, in elements; and in bytes what all groups of a piece may have, so that it stays in the
+// first-level cache between the levels of the tree and until it is stored.
+enum { COMBINE_CHUNK = 2048, COMBINE_BYTES = 16 << 10 };
 
 typedef struct combine_job {
   const nk_region *region;
   char *acc;
   int64_t stride, groups;
+  const nk_frame *frame; // where the sums are stored, or NULL
 } combine_job;
+
+static void combine_piece(const combine_job *job, const nk_accumulator *piece, int64_t first, int64_t n) {
+  const nk_kernels *k = nk_kernels_get(piece->dtype);
+  const int64_t size = nk_dtype_bytes(piece->dtype);
+  char *base = job->acc + piece->offset + first * size;
+  for (int64_t step = 1; step < job->groups; step *= 2)
+    for (int64_t g = 0; g + step < job->groups; g += 2 * step)
+      k->axpby(base + g * job->stride, base + (g + step) * job->stride, 1, 1, n);
+  if (job->frame) memcpy(nk_frame_address(job->frame, piece->buffer) + first * size, base, (size_t)(n * size));
+}
 
 // The tree is over groups only, so elements can be cut into chunks at will.
 static void combine_chunk(void *context, int64_t index, int32_t worker) {
@@ -112,23 +124,22 @@ static void combine_chunk(void *context, int64_t index, int32_t worker) {
       index -= chunks;
       continue;
     }
-    const int64_t first = index * COMBINE_CHUNK, n = nk_min(COMBINE_CHUNK, piece->count - first);
-    const nk_kernels *k = nk_kernels_get(piece->dtype);
-    char *base = job->acc + piece->offset + first * nk_dtype_bytes(piece->dtype);
-    for (int64_t step = 1; step < job->groups; step *= 2)
-      for (int64_t g = 0; g + step < job->groups; g += 2 * step)
-        k->axpby(base + g * job->stride, base + (g + step) * job->stride, 1, 1, n);
+    const int64_t together = nk_max(64, COMBINE_BYTES / (job->groups * nk_dtype_bytes(piece->dtype)));
+    const int64_t end = nk_min((index + 1) * COMBINE_CHUNK, piece->count);
+    for (int64_t first = index * COMBINE_CHUNK; first < end; first += together)
+      combine_piece(job, piece, first, nk_min(together, end - first));
     return;
   }
 }
 
 void nk_accumulators_combine(const nk_region *region, char *acc, int64_t stride, int64_t groups,
-                             nk_pool *pool) {
-  combine_job job = {.region = region, .acc = acc, .stride = stride, .groups = groups};
+                             const nk_frame *frame, nk_pool *pool) {
+  combine_job job = {.region = region, .acc = acc, .stride = stride, .groups = groups, .frame = frame};
+  if (groups == 1 && !frame) return;
   int64_t chunks = 0;
   for (int32_t p = 0; p < region->acc_count; p++)
     chunks += nk_block_count(region->acc[p].count, COMBINE_CHUNK);
-  if (groups > 1) nk_pool_run(pool, chunks, combine_chunk, &job);
+  nk_pool_run(pool, chunks, combine_chunk, &job);
 }
 
 // --- LANES regions
@@ -196,12 +207,7 @@ static nk_status run_lanes(const nk_run *run, const nk_region *region) {
   }
   if (region->acc_count == 0) return NK_SUCCESS;
   const nk_frame frame = nk_run_frame(run, 0, 0);
-  nk_accumulators_combine(region, frame.acc, run->layout.acc_stride, job.groups, run->pool);
-  for (int32_t p = 0; p < region->acc_count; p++) {
-    const nk_accumulator *piece = &region->acc[p];
-    memcpy(nk_frame_address(&frame, piece->buffer), frame.acc + piece->offset,
-           (size_t)(piece->count * nk_dtype_bytes(piece->dtype)));
-  }
+  nk_accumulators_combine(region, frame.acc, run->layout.acc_stride, job.groups, &frame, run->pool);
   return NK_SUCCESS;
 }
 

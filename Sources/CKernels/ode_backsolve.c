@@ -161,7 +161,7 @@ nk_status nk_backsolve_gradient(nk_solve *s) {
       for (int32_t i = 0; i < last; i++) pace.accepted += nk_grid_interval_steps(s, s->times, i);
     }
     if (status == NK_SUCCESS) {
-      nk_accumulators_combine(s->vjp.body, acc, s->vjp.run.layout.acc_stride, s->groups, s->frame->pool);
+      nk_accumulators_combine(s->vjp.body, acc, s->vjp.run.layout.acc_stride, s->groups, NULL, s->frame->pool);
       nk_captures_store(s, &s->vjp, acc);
       if (s->ct_times) status = time_cotangents(&p, &pace);
     }

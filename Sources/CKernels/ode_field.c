@@ -271,6 +271,6 @@ void nk_captures_store(const nk_solve *solve, const nk_field *field, const char 
 
 void nk_captures_sum(const nk_solve *s, const nk_field *field) {
   char *acc = nk_field_acc(field, 0);
-  nk_accumulators_combine(field->body, acc, field->run.layout.acc_stride, s->groups, s->frame->pool);
+  nk_accumulators_combine(field->body, acc, field->run.layout.acc_stride, s->groups, NULL, s->frame->pool);
   nk_captures_store(s, field, acc);
 }

@@ -11,7 +11,7 @@ enum Fusion {
   static func fuse(_ ir: IR, _ numbers: [Int], _ execution: (Int) -> Execution) -> [Item] {
     var fuser = Fuser(ir: ir)
     for number in numbers { fuser.add(number, execution(number)) }
-    return fuser.items
+    return fuser.items.filter { !$0.instructions.isEmpty }
   }
 }
 
@@ -22,20 +22,65 @@ private struct Fuser {
   private var place: [Int: Int] = [:]
   /// Operands read, per group.
   private var reads: [Int: Set<ValueID>] = [:]
+  /// Whether a later item reads results of an item.
+  private var isRead: [Bool] = []
 
   init(ir: IR) { self.ir = ir }
 
   mutating func add(_ number: Int, _ execution: Execution) {
+    let operands = ir.instructions[number].operands
+    var target = items.count
     if case .elementwise = ir.instructions[number].opcode, let group = group(for: number, execution) {
-      items[group].instructions.append(number)
-      place[number] = group
-      reads[group]!.formUnion(ir.instructions[number].operands)
-      return
+      target = group
+      items[target].instructions.append(number)
+      reads[target]!.formUnion(operands)
+    } else {
+      reads[target] = Set(operands)
+      items.append(Item(instructions: [number], execution: execution))
+      isRead.append(false)
     }
-    place[number] = items.count
-    reads[items.count] = Set(ir.instructions[number].operands)
-    items.append(Item(instructions: [number], execution: execution))
+    place[number] = target
+    var sources: Set<Int> = [], viewed: Set<Int> = []
+    for operand in operands {
+      guard let producer = ir.producer(operand), let source = place[producer], source != target else {
+        continue
+      }
+      sources.insert(source)
+      if !ir.instructions[producer].results.contains(operand) { viewed.insert(source) }
+    }
+    for source in sources.sorted() {
+      let isFree = !isRead[source] && !viewed.contains(source)
+      if !(isFree && absorb(source, into: target)) { isRead[source] = true }
+    }
   }
+
+  /// Nothing but the target's last instruction reads what the source computes: it can be computed there, as where two
+  /// groups end in one sum.
+  private mutating func absorb(_ source: Int, into target: Int) -> Bool {
+    let (from, to) = (items[source], items[target])
+    guard from.execution == to.execution, isElementwise(from), isElementwise(to), type(from) == type(to)
+    else {
+      return false
+    }
+    let together = from.instructions + to.instructions
+    guard together.count <= Fusion.maximumOperations, ElementwiseProgram(ir, together).fits else {
+      return false
+    }
+    items[target].instructions = together
+    items[source].instructions = []
+    reads[target]!.formUnion(reads.removeValue(forKey: source)!)
+    for number in from.instructions { place[number] = target }
+    return true
+  }
+
+  private func isElementwise(_ item: Item) -> Bool {
+    guard let first = item.instructions.first, case .elementwise = ir.instructions[first].opcode else {
+      return false
+    }
+    return true
+  }
+
+  private func type(_ item: Item) -> TensorType { ir[ir.instructions[item.instructions[0]].results[0]].type }
 
   /// The latest group that the instruction may join: connected to it by an operand or a result, and not before any
   /// other operand is complete.
@@ -56,9 +101,9 @@ private struct Fuser {
     let last = max(earliest, items.count - Fusion.lookback)
     for candidate in stride(from: items.count - 1, through: last, by: -1) {
       let item = items[candidate]
-      guard item.execution == execution, item.instructions.count < Fusion.maximumOperations else { continue }
-      let first = ir.instructions[item.instructions[0]]
-      guard case .elementwise = first.opcode, ir[first.results[0]].type == shape else { continue }
+      guard item.execution == execution, item.instructions.count < Fusion.maximumOperations,
+        isElementwise(item), type(item) == shape
+      else { continue }
       let isConnected =
         sources.contains(candidate) || instruction.operands.contains { reads[candidate]!.contains($0) }
       guard isConnected else { continue }
