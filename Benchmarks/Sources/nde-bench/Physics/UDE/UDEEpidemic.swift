@@ -43,7 +43,9 @@ struct UDEEpidemic {
     let known = SymbolicField<Double>(
       variables: system.field.variables,
       equations: system.field.equations.map { row in row.filter { $0.term != exposure } }, isLearned: false)
-    let network = MLP<Double>(2, 64, 64, 1, activation: .tanh, key: RandomKey(seed: seed))
+    // The output starts at 0: at a random one everybody would be infected in days, and fits end where nobody ever is.
+    var network = MLP<Double>(2, 64, 64, 1, activation: .tanh, key: RandomKey(seed: seed))
+    network.layers[2] = Linear(64, 1, weightInitializer: .zeros, biasInitializer: .zeros)
     let start = Trajectory(
       field: UniversalField(
         known: known, unknown: SelectedInputs([0, infected], network), mixing: kind.mixing),
