@@ -2,7 +2,10 @@
 import PackageDescription
 
 // Built and run by `make test`; clients do not build them. One folder of Examples each.
-let examples = ["Spiral", "Moons", "Integrator", "Crossing", "Pendulum", "Discovery", "DoublePendulum"]
+let examples = [
+  "Spiral", "Moons", "Pendulum", "Chain", "DrivenPendulum", "DoublePendulum", "Joints", "RigidBody",
+  "Reaching", "Integrator", "Film", "Crossing", "Tide", "Discovery", "Populations",
+]
 
 let package = Package(
   name: "NODECore",

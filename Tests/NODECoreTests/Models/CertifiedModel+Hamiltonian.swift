@@ -30,6 +30,16 @@ extension CertifiedModel {
         control: { t, _ in sin(t * 3).reshaped(to: [1]) }),
       from: states),
     CertifiedModel(
+      "controlled Hamiltonian, constant matrices",
+      PortHamiltonianField(
+        MechanicalHamiltonian(
+          inverseMass: PositiveMatrix<Double>(constant: 2, diagonal: 0.8),
+          potential: NetworkEnergy(2, hidden: [6], key: RandomKey(seed: 19))),
+        dissipation: .rayleigh(PositiveMatrix(constant: 2, diagonal: 0.3)),
+        input: InputMatrix(constant: Tensor([[0.5], [-1]])),
+        control: { t, _ in cos(t * 3).reshaped(to: [1]) }),
+      from: states),
+    CertifiedModel(
       "port-Hamiltonian",
       PortHamiltonianField(
         NetworkEnergy<Double>(4, hidden: [6], key: RandomKey(seed: 10)),
@@ -45,11 +55,21 @@ extension CertifiedModel {
         lyapunov: LyapunovFunction(4, hidden: [6, 6], smoothing: 5, key: RandomKey(seed: 13)), rate: 2),
       from: states),
     CertifiedModel(
+      "Lyapunov function beyond its rectifier's bend",
+      of: LyapunovFunction<Double>(4, hidden: [6, 6], key: RandomKey(seed: 20)), at: states * 4
+    ) { energy, x in (energy(x) + square(energy.gradient(x)).sum(axes: 1)).mean() },
+    CertifiedModel(
       "conserving two quantities",
       ConservingField(
         TimeConcatField<Double>(4, hidden: [6], key: RandomKey(seed: 14)),
         keeping: MLP(
           4, 8, 2, activation: .tanh, weightInitializer: .orthogonal(), key: RandomKey(seed: 15))),
+      from: states),
+    CertifiedModel(
+      "conserving one quantity",
+      ConservingField(
+        TimeConcatField<Double>(4, hidden: [6], key: RandomKey(seed: 17)),
+        keeping: NetworkEnergy(4, hidden: [6], key: RandomKey(seed: 18))),
       from: states),
   ]
 

@@ -20,5 +20,19 @@ extension CertifiedModel {
           2, hidden: [8, 8], activation: .silu, encoding: .circle, kineticPrior: 1, speed: 2, start: .quiet,
           key: RandomKey(seed: 8))),
       from: .normal(shape: [2, 4], key: RandomKey(seed: 9))),
+    CertifiedModel(
+      "Lagrangian network of wrapped angles",
+      LagrangianField(
+        LagrangianNetwork<Double>(
+          2, hidden: [6], encoding: .wrappedAngles, kineticPrior: 1, start: .quiet, key: RandomKey(seed: 10)),
+        solver: .shifted(epsilon: 0.1)),
+      // One to two turns on: none passes where turns meet.
+      from: .uniform(shape: [2, 4], in: 1..<2, key: RandomKey(seed: 11)) + Tensor([6, 6, 0, 0])),
+    CertifiedModel(
+      "known Lagrangian with friction",
+      LagrangianField(
+        DoublePendulum<Double>(), force: LinearFriction(root: Tensor([[0.7, 0], [-0.3, 0.4]])),
+        solver: .cholesky),
+      from: .normal(shape: [2, 4], key: RandomKey(seed: 12))),
   ]
 }

@@ -2,8 +2,10 @@ import NODECore
 import Testing
 
 @Suite struct CertifiedModelTests {
-  @Test(arguments: CertifiedModel.all) func theGradientOfASolveIsCertified(model: CertifiedModel) throws {
-    let certificate = try model.certificate()
+  @Test(arguments: CertifiedModel.all.filter { $0.certificate != nil })
+  func theGradientOfASolveIsCertified(model: CertifiedModel) throws {
+    let certify = try #require(model.certificate)
+    let certificate = try certify()
     #expect(certificate.untouched.isEmpty, "\(certificate)")
     #expect(certificate.worstDuality < 1e-10, "\(certificate)")
     #expect(certificate.worstDifference < 1e-5, "\(certificate)")

@@ -26,4 +26,19 @@ extension CertifiedModel {
         ]),
       from: Tensor([[0.4, 1.6], [-0.2, 0.7]])),
   ]
+
+  /// Losses over many pieces, by the field and by what the pieces start from.
+  static let shooting = MultipleShooting<Double>.Penalty.allCases.map { penalty in
+    // The last piece is shorter than the others; steps do not depend on the parameters.
+    let times = DynamicalSystem.lotkaVolterra.times
+    let shooting = MultipleShooting<Double>(
+      times: times, observations: .uniform(shape: [times.count, 2], in: 0.5..<3, key: RandomKey(seed: 5)),
+      groupSize: 8, continuity: 3, penalty: penalty)
+    return CertifiedModel(
+      "multiple shooting, \(penalty) gaps", of: DynamicalSystem.lotkaVolterra.field,
+      at: shooting.observedStarts + 0.05
+    ) { field, starts in
+      try shooting.loss(from: starts, options: SolveOptions(method: .rk4)) { t, y in field(t, y) }
+    }
+  }
 }

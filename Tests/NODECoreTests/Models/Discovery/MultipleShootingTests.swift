@@ -43,29 +43,6 @@ import Testing
     #expect(abs(loss.scalar - expected) < 1e-6 * expected)
   }
 
-  @Test func theGradientIsThatOfDifferencesForFieldAndStarts() throws {
-    let data = try Self.system.observations(noise: 0.02, key: RandomKey(seed: 1)).evaluated()
-    let shooting = MultipleShooting(
-      times: Self.system.times, observations: data, groupSize: 8, continuity: 3)
-    // Steps that do not depend on the parameters: one an interval.
-    let options = SolveOptions(method: .rk4)
-    let x = Term(powers: [1, 0]), y = Term(powers: [0, 1])
-    let field = SymbolicField<Double>(
-      variables: ["x", "y"], equations: [[(x, 1.2), (x * y, -0.8)], [(x * y, 0.9), (y, -1.7)]])
-    let count = shooting.observedStarts.count
-    let start = Tensor.concatenated([
-      field.coefficients, (shooting.observedStarts + 0.05).reshaped(to: [count]),
-    ])
-    try checkGradient(
-      of: { vector in
-        let field = field.replacingParameters(with: vector[0..<4])
-        return try shooting.loss(
-          from: vector[4...].reshaped(to: shooting.observedStarts.shape), options: options
-        ) { t, y in field(t, y) }
-      }, at: start
-    ).verify()
-  }
-
   /// From a bad guess a long solve is lost in; coefficients and starts are found together.
   @Test func coefficientsAndStartsAreFound() throws {
     struct Model: Module {

@@ -162,13 +162,4 @@ import Testing
     // It oscillates with h², and the line through it is flat: over 500 units of time less than a tenth of that.
     #expect(drift.largest < 2e-3 && abs(drift.slope) * 500 < 0.1 * drift.largest, "\(report)")
   }
-
-  @Test(arguments: Kind.all) func theGradientThroughARolloutIsThatOfDifferences(kind: Kind) throws {
-    let map = kind.map()
-    // With respect to the weights, the masses and the start.
-    try checkGradient(
-      of: { square(map.replacingParameters(with: $0[0]).phases(from: $0[1], steps: 5)).mean() },
-      at: [map.parameterVector(Double.self), phase]
-    ).verify()
-  }
 }
