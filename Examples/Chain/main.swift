@@ -22,8 +22,8 @@ for step in 1...1000 {
   let loss = try trainer.step(motions[.all, 0..<64])
   if step % 250 == 0 { print("step \(step): mean squared error \(loss)") }
 }
-let learned = trainer.model, unit = Tensor<Float>.identityMatrix(3)
-print("inverse masses:", try learned.energy.kinetic.matrix.product(unit, unit).evaluated())
+let learned = trainer.model
+print("inverse masses:", try learned.energy.kinetic.matrix.matrix(starts).evaluated())
 
 // A motion that it was not shown. Both methods take twelve forces a unit of time.
 let long = (0...1000).map(Double.init), start = starts[64..<65], kept = Invariant("energy") { law.energy($0) }

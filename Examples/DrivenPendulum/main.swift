@@ -17,9 +17,11 @@ let torques = Tensor<Float>.uniform(shape: [96, 1], in: -2..<2, key: RandomKey(s
 let starts = Tensor<Float>.uniform(shape: [96, 2], in: -3..<3, key: RandomKey(seed: 2))
 let truth = try motions(pendulum, from: starts, at: times) { _, _ in torques }.evaluated()
 
-typealias Energy = MechanicalHamiltonian<NetworkEnergy<Float>>
+typealias Energy = MechanicalHamiltonian<PeriodicPotential<NetworkEnergy<Float>>>
 let start = PortHamiltonianField(
-  Energy(inverseMass: PositiveMatrix(constant: 1, diagonal: 2), potential: NetworkEnergy(1, hidden: [32])),
+  Energy(
+    inverseMass: PositiveMatrix(constant: 1, diagonal: 2),
+    potential: PeriodicPotential(NetworkEnergy(2, hidden: [32]))),
   dissipation: .rayleigh(PositiveMatrix(constant: 1)), input: InputMatrix(constant: .zeros([1, 1])))
 var trainer = Trainer(start, optimizer: .adam(learningRate: .cosine(2e-2, steps: 1000))) {
   (field: PortHamiltonianField<Energy>, truth: Tensor<Float>) in

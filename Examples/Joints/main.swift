@@ -20,8 +20,8 @@ let fit = try LBFGS(maximumIterations: 50).minimize(start) { field in
   meanSquaredError(try motions(field, at: times), data)
 }
 print("mean squared error \(fit.history[0]) at the start, \(fit.value) after \(fit.iterations) iterations")
-let root = (fit.point.force as! LinearFriction<Double>).root
-print("friction", try matmul(root, root, transposeB: true).evaluated(), "the truth is", friction)
+let learned = fit.point.force as! LinearFriction<Double>
+print("friction", try learned.coefficients.evaluated(), "the truth is", friction)
 
 for time in [2.0, 5, 10, 20] {
   let energies = try [fit.point, truth, LagrangianField(law)].map { field in

@@ -30,11 +30,11 @@ extension CertifiedModel {
         control: { t, _ in sin(t * 3).reshaped(to: [1]) }),
       from: states),
     CertifiedModel(
-      "controlled Hamiltonian, constant matrices",
+      "controlled Hamiltonian of angles, constant matrices",
       PortHamiltonianField(
         MechanicalHamiltonian(
           inverseMass: PositiveMatrix<Double>(constant: 2, diagonal: 0.8),
-          potential: NetworkEnergy(2, hidden: [6], key: RandomKey(seed: 19))),
+          potential: PeriodicPotential(NetworkEnergy(4, hidden: [6], key: RandomKey(seed: 19)))),
         dissipation: .rayleigh(PositiveMatrix(constant: 2, diagonal: 0.3)),
         input: InputMatrix(constant: Tensor([[0.5], [-1]])),
         control: { t, _ in cos(t * 3).reshaped(to: [1]) }),

@@ -41,6 +41,15 @@ import Testing
     #expect(abs(last.reduce(0) { $0 + $1 * $1 } - 1) < 1e-5)
   }
 
+  @Test func aWholeTurnDoesNotChangeAPotentialOfAngles() {
+    let field = HamiltonianField(
+      SeparableHamiltonian(
+        kinetic: QuadraticEnergy<Double>(2),
+        potential: PeriodicPotential(NetworkEnergy(4, hidden: [8], key: RandomKey(seed: 15)))))
+    let x = Tensor<Double>.normal(shape: [5, 4], key: RandomKey(seed: 16))
+    expectClose(field(0, x + Tensor([2 * .pi, -4 * .pi, 0, 0])), field(0, x))
+  }
+
   @Test func aPositiveMatrixIsItsFactorTimesItsTranspose() {
     let x = rows.sliced(0..<3, axis: 1)
     let v = Tensor<Double>.normal(shape: [5, 3], key: RandomKey(seed: 12))
@@ -60,6 +69,7 @@ import Testing
       }
       let full = matmul(factor, factor.permuted(to: 0, 2, 1))
       expectClose(matrix.product(x, v), matmul(full, v.reshaped(to: [5, 3, 1])).reshaped(to: [5, 3]))
+      expectClose(matrix.matrix(x).broadcast(to: [5, 3, 3]), full)
       expectClose(matrix.quadraticForm(x, v), (v * matrix.product(x, v)).sum(axes: 1))
     }
   }

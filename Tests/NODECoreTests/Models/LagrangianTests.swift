@@ -228,6 +228,9 @@ import Testing
     }
     #expect(sizes[0] > 0.1 && sizes.allSatisfy { abs($0 - sizes[0]) < 1e-10 * sizes[0] })
     let friction = LinearFriction<Double>(2, coefficient: 0.7)
+    expectClose(friction.coefficients, .identityMatrix(2) * 0.7)
+    let skewed = LinearFriction<Double>(root: Tensor([[0.7, 0.2], [-0.3, 0.4]]))
+    expectClose(skewed(0, .identityMatrix(2), .identityMatrix(2)), -skewed.coefficients)
     let expected = abs(a + v * 0.7).sum(axes: 1).mean()
     expectClose(LagrangianField(Free(), force: friction).residual(0, q, v, acceleration: a), expected)
     let network = LagrangianNetwork<Double>(

@@ -31,6 +31,9 @@ public struct LinearFriction<Scalar: FloatingScalar>: GeneralisedForce {
     self.init(root: .identityMatrix(coordinates) * coefficient.squareRoot())
   }
 
+  /// A Aᵀ, [n, n]: the coefficients of friction.
+  public var coefficients: Tensor<Scalar> { matmul(root, root, transposeB: true) }
+
   public func callAsFunction(_ t: Tensor<Scalar>, _ q: Tensor<Scalar>, _ v: Tensor<Scalar>) -> Tensor<Scalar>
   {
     require(

@@ -48,7 +48,7 @@ public struct PositiveMatrix<Scalar: FloatingScalar>: Module {
     self.places = Tensor(places, shape: [size + below.count, size * size])
   }
 
-  /// L: [1, n, n], or [rows, n, n] for the rows x [rows, inputs].
+  /// L: [1, n, n] of a constant matrix, whatever x is, or [rows, n, n] for the rows x [rows, inputs].
   public func factor(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
     let raw: Tensor<Scalar> =
       switch entries {
@@ -62,6 +62,12 @@ public struct PositiveMatrix<Scalar: FloatingScalar>: Module {
       size == 1
       ? diagonal : .concatenated([diagonal, raw.sliced(size..<raw.shape[1], axis: 1)], axis: 1)
     return matmul(all, places).reshaped(to: [raw.shape[0], size, size])
+  }
+
+  /// A itself, [1, n, n], or [rows, n, n] for the rows x [rows, inputs]: to read it. Products need less.
+  public func matrix(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
+    let factor = factor(x)
+    return matmul(factor, factor, transposeB: true)
   }
 
   /// Lᵀ v, [rows, n], for rows v [rows, n]; x are the rows that the matrix is made of.

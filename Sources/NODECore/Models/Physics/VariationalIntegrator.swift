@@ -204,3 +204,6 @@ public struct PeriodicPotential<Net: Layer>: Layer {
 
   public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("net", &net) }
 }
+
+/// Of an energy of cosines and sines it is one of angles, and so a potential for Hamiltonians, too.
+extension PeriodicPotential: EnergyFunction where Net: EnergyFunction {}
