@@ -12,7 +12,7 @@ struct UDECommand: ParsableCommand {
     discussion: """
       lotka-volterra: Rackauckas et al. 2020, scenario 1: 31 noisy observations, the interaction unknown. seir: SIR and SEIR \
       with unknown exposure, 21 days of observations, 60 days of test. hudson: hares and lynxes 1900 to 1920. Everything \
-      in double precision; Adam, then L-BFGS to convergence. The terms come from sequentially thresholded least squares on the \
+      in double precision; a pre-fit to smoothed derivatives, Adam, then L-BFGS to convergence. The terms come from sequentially thresholded least squares on the \
       network's outputs; of the fits for all thresholds the extended Bayesian criterion takes the one that explains the \
       observations best when its coefficients are fitted through the solve.
       """)
@@ -30,9 +30,11 @@ struct UDECommand: ParsableCommand {
   @Option(help: "21 lines of year, hare, lynx; else $HUDSON_BAY_DATA or data/hudson_bay.")
   var hudsonData: String?
   @Flag(
-    help: "Lotka-Volterra: fit the network to smoothed derivatives first, then Adam at 0.001 in place of 0.1."
-  )
-  var prefit = false
+    inversion: .prefixedNo,
+    help: ArgumentHelp(
+      "lotka-volterra: fit the network to the derivatives of smoothed observations before anything is solved, then Adam at "
+        + "0.001; without, as the authors, Adam at 0.1 from the start."))
+  var prefit = true
   @Flag(help: "Learn from generated data even where there are others.") var generated = false
   @Option(help: "Folder for physics-ude.json, physics-ude.md and the pictures.") var out =
     "Benchmarks/runs/ude"

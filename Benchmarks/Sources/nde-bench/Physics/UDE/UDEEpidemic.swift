@@ -50,7 +50,7 @@ struct UDEEpidemic {
       field: UniversalField(
         known: known, unknown: SelectedInputs([0, infected], network), mixing: kind.mixing),
       start: Tensor(system.start, shape: [1, count]))
-    var fitting = UDEFitting(adamSteps: 300, adamRate: 0.01, label: "\(kind.rawValue), seed \(seed)")
+    var fitting = UDEFitting(adamSteps: 300, adamRate: 0.003, label: "\(kind.rawValue), seed \(seed)")
     fitting.lbfgs.maximumIterations = 500
     let fit = try fitting.fit(start) { square(try $0.states(at: times) - observations).sum() }
 

@@ -36,6 +36,18 @@ struct UDEFitting {
   var lbfgs = LBFGS(memory: 20, maximumIterations: 1000, gradientTolerance: 1e-6, changeTolerance: 1e-10)
   var label = ""
 
+  /// The unknown part fitted to what smoothed observations [times, variables] leave of their derivatives: collocation. Adam
+  /// is slowed down for what follows: large steps would lead away from what was found.
+  mutating func prefitted<Unknown>(
+    _ field: UniversalField<Unknown>, _ observations: Tensor<Double>, at times: [Double]
+  ) throws -> UniversalField<Unknown> where Unknown.Scalar == Double {
+    adamRate = 0.001
+    let smooth = LocalPolynomial(degree: 3)(observations, at: times)
+    return try LBFGS(maximumIterations: 100).minimize(field) {
+      meanSquaredError($0(0, smooth.states), smooth.derivatives)
+    }.point
+  }
+
   func fit<Model: Module>(
     _ model: Model, _ loss: @escaping @Sendable (Model) throws -> Tensor<Double>
   ) throws -> UDEFit<Model> {

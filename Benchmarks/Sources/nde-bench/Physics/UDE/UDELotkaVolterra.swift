@@ -8,7 +8,7 @@ struct UDELotkaVolterra {
   /// [31, 2], t = 0 ... 3.
   let observations: Tensor<Double>
   /// Whether the network is fitted to the derivatives of smoothed observations before anything is solved.
-  var prefits = false
+  var prefits = true
 
   private static let system = DynamicalSystem.lotkaVolterra
   private static let interaction = Term(powers: [1, 1])
@@ -44,15 +44,8 @@ struct UDELotkaVolterra {
       key: RandomKey(seed: seed))
     let times = Self.system.times, observations = observations
     var field = UniversalField(known: known, unknown: network)
-    if prefits {
-      let smooth = LocalPolynomial(degree: 3)(observations, at: times)
-      field = try LBFGS(maximumIterations: 100).minimize(field) {
-        meanSquaredError($0(0, smooth.states), smooth.derivatives)
-      }.point
-    }
     var fitting = UDEFitting(label: "Lotka-Volterra, seed \(seed)")
-    // Steps of 0.1 would lead away from what was found.
-    if prefits { fitting.adamRate = 0.001 }
+    if prefits { field = try fitting.prefitted(field, observations, at: times) }
     let fit = try fitting.fit(Trajectory(field: field, start: observations[0..<1])) {
       square(try $0.states(at: times) - observations).sum()
     }
