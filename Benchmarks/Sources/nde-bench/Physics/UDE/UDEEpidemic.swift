@@ -50,8 +50,8 @@ struct UDEEpidemic {
       field: UniversalField(
         known: known, unknown: SelectedInputs([0, infected], network), mixing: kind.mixing),
       start: Tensor(system.start, shape: [1, count]))
-    var fitting = UDEFitting(adamSteps: 300, adamRate: 0.003, label: "\(kind.rawValue), seed \(seed)")
-    fitting.lbfgs.maximumIterations = 500
+    var fitting = UDEFitting(adamSteps: 1000, adamRate: 0.001, label: "\(kind.rawValue), seed \(seed)")
+    fitting.lbfgs.maximumIterations = 1000
     let fit = try fitting.fit(start) { square(try $0.states(at: times) - observations).sum() }
 
     let fine = (0...84).map { Double($0) / 4 }
