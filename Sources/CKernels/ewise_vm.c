@@ -9,7 +9,7 @@
 #include <string.h>
 #include "nk_internal.h"
 
-enum { L1_BYTES = 24 << 10, MAX_TILE_BYTES = 4096, REGISTER_PAD = 64 };
+enum { L1_BYTES = 32 << 10, MAX_TILE_BYTES = 4096, REGISTER_PAD = 64 };
 
 typedef enum operand_kind { IN_PLACE, SCALAR, PERIODIC, GATHERED } operand_kind;
 

@@ -18,94 +18,78 @@ enum Fusion {
 private struct Fuser {
   let ir: IR
   var items: [Item] = []
-  /// The item that each instruction is in.
-  private var place: [Int: Int] = [:]
-  /// Operands read, per group.
-  private var reads: [Int: Set<ValueID>] = [:]
+  /// Of each item: the element type and shape of its results if they are elementwise, and what it reads.
+  private var groups: [(type: TensorType?, reads: Set<ValueID>)] = []
   /// Whether a later item reads results of an item.
   private var isRead: [Bool] = []
+  /// The item that each instruction is in.
+  private var place: [Int: Int] = [:]
 
   init(ir: IR) { self.ir = ir }
 
+  /// An item that computes an operand, and whether the operand is read as it was computed.
+  private typealias Source = (item: Int, isDirect: Bool)
+
   mutating func add(_ number: Int, _ execution: Execution) {
-    let operands = ir.instructions[number].operands
+    let instruction = ir.instructions[number]
+    let sources: [Source] = instruction.operands.compactMap {
+      guard let producer = ir.producer($0), let item = place[producer] else { return nil }
+      return (item, ir.instructions[producer].results.contains($0))
+    }
+    var type: TensorType?
+    if case .elementwise = instruction.opcode { type = ir[instruction.results[0]].type }
     var target = items.count
-    if case .elementwise = ir.instructions[number].opcode, let group = group(for: number, execution) {
+    if let type, let group = group(for: number, sources, type, execution) {
       target = group
       items[target].instructions.append(number)
-      reads[target]!.formUnion(operands)
+      groups[target].reads.formUnion(instruction.operands)
     } else {
-      reads[target] = Set(operands)
       items.append(Item(instructions: [number], execution: execution))
+      groups.append((type, Set(instruction.operands)))
       isRead.append(false)
     }
     place[number] = target
-    var sources: Set<Int> = [], viewed: Set<Int> = []
-    for operand in operands {
-      guard let producer = ir.producer(operand), let source = place[producer], source != target else {
-        continue
-      }
-      sources.insert(source)
-      if !ir.instructions[producer].results.contains(operand) { viewed.insert(source) }
-    }
-    for source in sources.sorted() {
-      let isFree = !isRead[source] && !viewed.contains(source)
-      if !(isFree && absorb(source, into: target)) { isRead[source] = true }
+    for (item, _) in sources where item != target && !isRead[item] {
+      let isOnlyReader = sources.allSatisfy { $0.item != item || $0.isDirect }
+      if !(isOnlyReader && absorb(item, into: target)) { isRead[item] = true }
     }
   }
 
-  /// Nothing but the target's last instruction reads what the source computes: it can be computed there, as where two
+  /// Nothing but the target's last instruction reads what the item computes: it can be computed there, as where two
   /// groups end in one sum.
-  private mutating func absorb(_ source: Int, into target: Int) -> Bool {
-    let (from, to) = (items[source], items[target])
-    guard from.execution == to.execution, isElementwise(from), isElementwise(to), type(from) == type(to)
-    else {
-      return false
-    }
-    let together = from.instructions + to.instructions
+  private mutating func absorb(_ item: Int, into target: Int) -> Bool {
+    guard groups[item].type != nil, groups[item].type == groups[target].type,
+      items[item].execution == items[target].execution
+    else { return false }
+    let together = items[item].instructions + items[target].instructions
     guard together.count <= Fusion.maximumOperations, ElementwiseProgram(ir, together).fits else {
       return false
     }
+    for number in items[item].instructions { place[number] = target }
     items[target].instructions = together
-    items[source].instructions = []
-    reads[target]!.formUnion(reads.removeValue(forKey: source)!)
-    for number in from.instructions { place[number] = target }
+    items[item].instructions = []
+    groups[target].reads.formUnion(groups[item].reads)
+    groups[item] = (nil, [])
     return true
   }
-
-  private func isElementwise(_ item: Item) -> Bool {
-    guard let first = item.instructions.first, case .elementwise = ir.instructions[first].opcode else {
-      return false
-    }
-    return true
-  }
-
-  private func type(_ item: Item) -> TensorType { ir[ir.instructions[item.instructions[0]].results[0]].type }
 
   /// The latest group that the instruction may join: connected to it by an operand or a result, and not before any
   /// other operand is complete.
-  private func group(for number: Int, _ execution: Execution) -> Int? {
-    let instruction = ir.instructions[number]
-    let shape = ir[instruction.results[0]].type
+  private func group(
+    for number: Int, _ sources: [Source], _ type: TensorType, _ execution: Execution
+  ) -> Int? {
+    let operands = ir.instructions[number].operands
     // Where each operand is complete. One read as it was computed may come from the group itself.
-    var earliest = 0, sources: Set<Int> = []
-    for operand in instruction.operands {
-      guard let producer = ir.producer(operand), let item = place[producer] else { continue }
-      if ir.instructions[producer].results.contains(operand) {
-        sources.insert(item)
-        earliest = max(earliest, item)
-      } else {
-        earliest = max(earliest, item + 1)
-      }
-    }
+    let earliest = sources.reduce(0) { max($0, $1.isDirect ? $1.item : $1.item + 1) }
     let last = max(earliest, items.count - Fusion.lookback)
     for candidate in stride(from: items.count - 1, through: last, by: -1) {
       let item = items[candidate]
-      guard item.execution == execution, item.instructions.count < Fusion.maximumOperations,
-        isElementwise(item), type(item) == shape
+      guard groups[candidate].type == type, item.execution == execution,
+        item.instructions.count < Fusion.maximumOperations
       else { continue }
       let isConnected =
-        sources.contains(candidate) || instruction.operands.contains { reads[candidate]!.contains($0) }
+        sources.contains { $0.item == candidate }
+        || operands.contains { groups[candidate].reads.contains($0) }
       guard isConnected else { continue }
       if ElementwiseProgram(ir, item.instructions + [number]).fits { return candidate }
     }

@@ -5,7 +5,7 @@ enum Peephole {
   /// product * derivative(layer's result), where nobody reads the values between. So does the gradient of a weight that is
   /// used twice, a sum of two products over rows.
   static func run(_ ir: inout IR, outputs: [ValueID]) {
-    for pass in [addBias, activate, multiply, addOuter] {
+    for pass in [add, activate, multiply] {
       let readers = count(ir, outputs)
       for number in ir.live(from: outputs) { pass(&ir, number, readers) }
     }
@@ -38,9 +38,14 @@ enum Peephole {
     }
   }
 
+  private static func add(_ ir: inout IR, _ number: Int, _ readers: [ValueID: Int]) {
+    guard case .elementwise(.add) = ir.instructions[number].opcode else { return }
+    addBias(&ir, number, readers)
+    addOuter(&ir, number, readers)
+  }
+
   private static func addBias(_ ir: inout IR, _ number: Int, _ readers: [ValueID: Int]) {
     let instruction = ir.instructions[number]
-    guard case .elementwise(.add) = instruction.opcode else { return }
     for index in 0...1 {
       let other = instruction.operands[1 - index]
       guard let product = product(ir, instruction.operands[index], readers), let view = ir.view(other) else {
@@ -105,10 +110,8 @@ enum Peephole {
   }
 
   private static func addOuter(_ ir: inout IR, _ number: Int, _ readers: [ValueID: Int]) {
-    let instruction = ir.instructions[number]
-    guard case .elementwise(.add) = instruction.opcode else { return }
     var terms: [ValueID] = []
-    for operand in instruction.operands {
+    for operand in ir.instructions[number].operands {
       guard let product = only(ir, operand, readers), product.opcode == .matmulOuter,
         product.operands.count == 2,
         terms.isEmpty || ir[product.operands[0]].shape == ir[terms[0]].shape
