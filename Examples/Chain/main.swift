@@ -23,7 +23,8 @@ for step in 1...1000 {
   if step % 250 == 0 { print("step \(step): mean squared error \(loss)") }
 }
 let learned = trainer.model
-print("inverse masses:", try learned.energy.kinetic.matrix.matrix(starts).evaluated())
+let found = try learned.energy.kinetic.matrix.matrix(starts)[0].evaluated()
+print("inverse masses", found, "the truth is", inverseMass)
 
 // A motion that it was not shown. Both methods take twelve forces a unit of time.
 let long = (0...1000).map(Double.init), start = starts[64..<65], kept = Invariant("energy") { law.energy($0) }

@@ -92,8 +92,8 @@ nk_status nk_frame_execute(const nk_frame *frame, const nk_region *region) {
 
 // --- Accumulators
 // -------------------------------------------------------------------------------------------------
-// What a thread takes at once, in elements; and in bytes what all groups of a piece may have, so that it stays in the
-// first-level cache between the levels of the tree and until it is stored.
+// What a thread takes at once, in elements; and in bytes what all groups of a piece may have, so that it stays
+// in the first-level cache between the levels of the tree and until it is stored.
 enum { COMBINE_CHUNK = 2048, COMBINE_BYTES = 16 << 10 };
 
 typedef struct combine_job {
@@ -110,7 +110,8 @@ static void combine_piece(const combine_job *job, const nk_accumulator *piece, i
   for (int64_t step = 1; step < job->groups; step *= 2)
     for (int64_t g = 0; g + step < job->groups; g += 2 * step)
       k->axpby(base + g * job->stride, base + (g + step) * job->stride, 1, 1, n);
-  if (job->frame) memcpy(nk_frame_address(job->frame, piece->buffer) + first * size, base, (size_t)(n * size));
+  if (!job->frame) return;
+  memcpy(nk_frame_address(job->frame, piece->buffer) + first * size, base, (size_t)(n * size));
 }
 
 // The tree is over groups only, so elements can be cut into chunks at will.

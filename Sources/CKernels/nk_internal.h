@@ -37,8 +37,8 @@ nk_status nk_run_regions(const nk_run *run, int32_t first, int32_t count);
 // The frame of one worker and one group of accumulators, without lanes.
 nk_frame nk_run_frame(const nk_run *run, int32_t worker, int64_t group);
 
-// Adds accumulator sets 1..<groups (each `stride` bytes after the other) to set 0 by a fixed pairwise tree; then
-// stores set 0 to the region's buffers where there is a frame to find them.
+// Adds accumulator sets 1..<groups (each `stride` bytes after the other) to set 0 by a fixed pairwise tree;
+// then stores set 0 to the region's buffers where there is a frame to find them.
 void nk_accumulators_combine(const nk_region *region, char *acc, int64_t stride, int64_t groups,
                              const nk_frame *frame, nk_pool *pool);
 

@@ -17,7 +17,7 @@ static char *address_or_null(const nk_frame *frame, int32_t buffer) {
 }
 
 static int32_t outer_terms(const nk_instr *instr) {
-  return instr->in[2] < 0 ? 1 : 2;
+  return instr->in[2] < 0 ? 1 : NK_OUTER_TERMS;
 }
 
 int64_t nk_instr_scratch_bytes(const nk_instr *instr, int64_t block_lanes) {
@@ -219,7 +219,7 @@ nk_status nk_op_execute(const nk_instr *instr, const nk_frame *frame) {
     return NK_SUCCESS;
   }
   case NK_OP_MATMUL_OUTER: {
-    const nk_outer_term terms[] = {{in[0], in[1]}, {in[2], in[3]}};
+    const nk_outer_term terms[NK_OUTER_TERMS] = {{in[0], in[1]}, {in[2], in[3]}};
     k->matmul_outer(terms, outer_terms(instr), instr->u.matmul.k, instr->u.matmul.n, out[0], instr->u.matmul.n,
                     in_lanes * instr->u.matmul.rows_per_lane, instr->u.matmul.k, instr->u.matmul.n,
                     result_scale(frame, target), add, scratch);

@@ -177,7 +177,8 @@ struct MatmulTests {
     let before = Operand(random: k * ldc, test.dtype, using: &generator)
     func run(_ kernels: nk_kernels, _ a: Operand, _ b: Operand, _ c: Operand, _ accumulate: Int32) {
       let count = Int32(terms), size = nk_dtype_bytes(test.dtype)
-      let pairs = (0..<terms).map {
+      // The last term first: a kernel that walked on from one would miss the others.
+      let pairs = (0..<terms).reversed().map {
         nk_outer_term(a: a.raw + $0 * rows * lda * Int(size), b: b.raw + $0 * rows * ldb * Int(size))
       }
       let (rows, k, n) = (Int64(rows), Int64(k), Int64(n))

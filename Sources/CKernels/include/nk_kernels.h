@@ -100,7 +100,8 @@ typedef struct nk_epilogue {
   int32_t factor;    // the same, of `times`
 } nk_epilogue;
 
-// A^T * B of one pair, of which a sum of outer products has several: a weight's gradient where the weight is used twice.
+// A^T * B of one pair, of which a sum of outer products has several: a weight's gradient where the weight is
+// used twice.
 typedef struct nk_outer_term {
   const void *a, *b;
 } nk_outer_term;
@@ -135,11 +136,12 @@ typedef struct nk_kernels {
   // lda, ldc in elements.
   void (*matmul)(const void *a, int64_t lda, const void *packed, const nk_epilogue *end, void *c, int64_t ldc,
                  int64_t rows, int64_t k, int64_t n, double scale, int32_t accumulate);
-  // C[k, n] = scale * sum over `count` terms of A[rows, k]^T * B[rows, n] (+ C when accumulate). The sum over the rows of
-  // all terms is one fixed chain. scratch: at least matmul_outer_scratch(count * rows, k, n) bytes.
+  // C[k, n] = scale * sum over at most NK_OUTER_TERMS terms of A[rows, k]^T * B[rows, n] (+ C when accumulate), added in
+  // one fixed order. scratch: at least matmul_outer_scratch(count * rows, k, n) bytes.
   int64_t (*matmul_outer_scratch)(int64_t rows, int64_t k, int64_t n);
-  void (*matmul_outer)(const nk_outer_term *terms, int32_t count, int64_t lda, int64_t ldb, void *c, int64_t ldc,
-                       int64_t rows, int64_t k, int64_t n, double scale, int32_t accumulate, void *scratch);
+  void (*matmul_outer)(const nk_outer_term *terms, int32_t count, int64_t lda, int64_t ldb, void *c,
+                       int64_t ldc, int64_t rows, int64_t k, int64_t n, double scale, int32_t accumulate,
+                       void *scratch);
 
   // `count` products of matrices that fit in a first-level cache. scratch: k * n elements where B is
   // transposed.

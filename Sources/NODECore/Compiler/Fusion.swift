@@ -61,6 +61,11 @@ private struct Fuser {
     guard groups[item].type != nil, groups[item].type == groups[target].type,
       items[item].execution == items[target].execution
     else { return false }
+    if items[item].execution == .serial {
+      // What threads share would be one thread's work beside an operand that they cannot cut.
+      let isShared = [item, target].map { RegionSchedule.elements(items[$0], ir) != nil }
+      if isShared[0] != isShared[1] { return false }
+    }
     let together = items[item].instructions + items[target].instructions
     guard together.count <= Fusion.maximumOperations, ElementwiseProgram(ir, together).fits else {
       return false

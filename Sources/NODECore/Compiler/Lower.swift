@@ -18,10 +18,11 @@ func lower(
   let slots = ir.storeOutputs(outputIDs, firstSlot: inputIDs.count)
   Assemble.run(&ir, outputs: slots.keys.sorted())
   Peephole.run(&ir, outputs: slots.keys.sorted())
-  let order = ir.live(from: Array(slots.keys))
+  var order = ir.live(from: Array(slots.keys))
   try lowerSolves(&ir, order, kept: Set(slots.keys))
   try lowerScans(&ir, order, kept: Set(slots.keys))
-  let analysis = options.optimizes ? chooseLanes(ir, order, inputIDs, options.lanes) : nil
+  var analysis = options.optimizes ? chooseLanes(ir, order, inputIDs, options.lanes) : nil
+  if options.optimizes { sumOuterProducts(&ir, &order, &analysis, outputs: Array(slots.keys)) }
   let schedule = RegionSchedule(ir, order: order, analysis: analysis, optimizes: options.optimizes)
   let plan = MemoryPlan(ir, schedule, outputs: slots)
   var emitter = Emitter(ir, schedule, plan, analysis)
@@ -79,6 +80,24 @@ extension IRInstruction {
     default: true
     }
   }
+}
+
+/// Where both terms are computed at one time and in one way; a sum that waited for its second term would keep what the first
+/// is made of.
+private func sumOuterProducts(
+  _ ir: inout IR, _ order: inout [Int], _ analysis: inout LaneAnalysis?, outputs: [ValueID]
+) {
+  var levels: [Int: Int]?
+  let before = ir
+  let (numbers, lanes) = (order, analysis)
+  let sums = ir.sumOuterProducts(order, outputs: outputs) { first, second in
+    let found = levels ?? RegionSchedule.levels(before, numbers, lanes)
+    levels = found
+    return lanes?.execution[first] == lanes?.execution[second] && found[first] == found[second]
+  }
+  if sums.isEmpty { return }
+  for (number, term) in sums { analysis?.execution[number] = analysis?.execution[term] }
+  order = ir.live(from: outputs)
 }
 
 /// The lane count under which most of the work runs row by row, or nil where none helps.

@@ -1,25 +1,13 @@
-// Epilogues: what a matrix product or a convolution can do to its result before it leaves the cache; and sums of products.
+// Epilogues: what a matrix product or a convolution can do to its result before it leaves the cache.
 
 enum Peephole {
   /// A dense layer becomes one instruction, and so do its derivatives: product + bias, activation(product + bias),
-  /// product * derivative(layer's result), where nobody reads the values between. So does the gradient of a weight that is
-  /// used twice, a sum of two products over rows.
+  /// product * derivative(layer's result), where nobody reads the values between.
   static func run(_ ir: inout IR, outputs: [ValueID]) {
-    for pass in [add, activate, multiply] {
-      let readers = count(ir, outputs)
-      for number in ir.live(from: outputs) { pass(&ir, number, readers) }
+    for pass in [addBias, activate, multiply] {
+      let order = ir.live(from: outputs), readers = ir.readerCounts(order, outputs)
+      for number in order { pass(&ir, number, readers) }
     }
-  }
-
-  private static func count(_ ir: IR, _ outputs: [ValueID]) -> [ValueID: Int] {
-    var count: [ValueID: Int] = [:]
-    for number in ir.live(from: outputs) {
-      for operand in ir.instructions[number].operands {
-        if let view = ir.view(operand) { count[view.base, default: 0] += 1 }
-      }
-    }
-    for id in outputs { if let view = ir.view(id) { count[view.base, default: 0] += 1 } }
-    return count
   }
 
   /// The instruction that computed exactly this value, if nobody else reads it.
@@ -38,14 +26,9 @@ enum Peephole {
     }
   }
 
-  private static func add(_ ir: inout IR, _ number: Int, _ readers: [ValueID: Int]) {
-    guard case .elementwise(.add) = ir.instructions[number].opcode else { return }
-    addBias(&ir, number, readers)
-    addOuter(&ir, number, readers)
-  }
-
   private static func addBias(_ ir: inout IR, _ number: Int, _ readers: [ValueID: Int]) {
     let instruction = ir.instructions[number]
+    guard case .elementwise(.add) = instruction.opcode else { return }
     for index in 0...1 {
       let other = instruction.operands[1 - index]
       guard let product = product(ir, instruction.operands[index], readers), let view = ir.view(other) else {
@@ -107,18 +90,6 @@ enum Peephole {
         number, .matmul(k: k, n: n, end), product.operands + [other], name: name + " " + instruction.name)
       return
     }
-  }
-
-  private static func addOuter(_ ir: inout IR, _ number: Int, _ readers: [ValueID: Int]) {
-    var terms: [ValueID] = []
-    for operand in ir.instructions[number].operands {
-      guard let product = only(ir, operand, readers), product.opcode == .matmulOuter,
-        product.operands.count == 2,
-        terms.isEmpty || ir[product.operands[0]].shape == ir[terms[0]].shape
-      else { return }
-      terms += product.operands
-    }
-    ir.replace(number, .matmulOuter, terms, name: "matmul add matmul")
   }
 
   /// Whether the kernel can walk this value beside the product's rows wherever those are a block of lanes: a tensor of its

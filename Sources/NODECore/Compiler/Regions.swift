@@ -69,7 +69,7 @@ struct RegionSchedule {
   }
 
   /// The number of elements of elementwise work whose operands are all numbers or as contiguous as the result.
-  private static func elements(_ item: Item, _ ir: IR) -> Int? {
+  static func elements(_ item: Item, _ ir: IR) -> Int? {
     for number in item.instructions {
       let instruction = ir.instructions[number]
       guard case .elementwise = instruction.opcode else { return nil }
@@ -85,7 +85,7 @@ struct RegionSchedule {
 
   /// Even levels run on whole tensors, odd ones on lanes. An instruction stands at the first level where its operands
   /// are complete; cheap ones on whole tensors at the last one before their use.
-  private static func levels(_ ir: IR, _ order: [Int], _ analysis: LaneAnalysis?) -> [Int: Int] {
+  static func levels(_ ir: IR, _ order: [Int], _ analysis: LaneAnalysis?) -> [Int: Int] {
     var levels: [Int: Int] = [:]
     func isLanes(_ number: Int) -> Bool { analysis.map { $0.execution[number]! != .serial } ?? false }
     for number in order {

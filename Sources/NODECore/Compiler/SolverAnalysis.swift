@@ -131,10 +131,8 @@ struct SolverAnalysis {
       return isPartial.indices.allSatisfy { isPartial[$0] || isZero($0) }
     case .concatenate, .assemble:
       return isPartial.allSatisfy { $0 }
-    case .elementwise(.multiply), .matmulBatched:
+    case .elementwise(.multiply), .matmulOuter, .matmulBatched:
       return isPartial != [true, true]
-    case .matmulOuter:
-      return stride(from: 0, to: isPartial.count, by: 2).allSatisfy { isPartial[$0] != isPartial[$0 + 1] }
     case .matrix(let operation):
       return operation.hasRightSide && !isPartial.dropLast().contains(true)
     case .matmul(_, _, let end):

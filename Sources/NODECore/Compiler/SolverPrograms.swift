@@ -161,7 +161,7 @@ struct JointField {
       accumulators = pieces
       sums = ir.addSums(terms, outputs: rows.values).mapValues { pieces[$0].offset }
     }
-    let order = ir.live(from: rows.values + Array(sums.keys))
+    var order = ir.live(from: rows.values + Array(sums.keys))
     if isOnly {
       analysis = SolverAnalysis(onlyLane: ir, order, state: state, time: time)
     } else {
@@ -172,6 +172,9 @@ struct JointField {
       else { return nil }
       analysis = proof
     }
+    let lanes = analysis.lanes
+    sums = ir.sumOuterProducts(sums) { lanes.execution[$0] == lanes.execution[$1] }
+    order = ir.live(from: rows.values + Array(sums.keys))
     self.ir = ir
     if gradient != nil { chooseResiduals(order, seed: inputIDs[count]) }
   }

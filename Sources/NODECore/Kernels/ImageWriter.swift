@@ -116,6 +116,8 @@ struct ImageWriter {
       i.u.matmul = .init(
         rows_per_lane: Int64(rows), k: Int64(k), n: Int64(n), act: code(activation), factor: code(function))
     case .matmulOuter(let terms, let out, let rows, let k, let n):
+      precondition(
+        (1...Int(NK_OUTER_TERMS)).contains(terms.count), "\(terms.count) terms of a sum of products")
       i.in = slots(terms.flatMap { [$0.a, $0.b] })
       i.out.0 = id(out)
       i.u.matmul = .init(rows_per_lane: Int64(rows), k: Int64(k), n: Int64(n), act: -1, factor: -1)

@@ -49,6 +49,53 @@ import Testing
     #expect(program.instructions.count == 1)
   }
 
+  @Test func groupsThatEndInOneSumAreOnePass() throws {
+    let x = input(7, 5), y = input(7, 5)
+    // The second group cannot begin before its sum of rows is known; the first has nothing to do with it.
+    func ends(_ more: (Value, Value) -> [Value] = { _, _ in [] }) -> [Value] {
+      let left = (x * x).map(.tanh)
+      let right = (y.sum(axes: [1]).broadcast(to: [7, 5], axes: [0]) * 2).map(.exp)
+      return [left + right] + more(left, right)
+    }
+    func passes(_ outputs: [Value]) throws -> Int {
+      try check([x, y], outputs).instructions.count { $0.kernel.name == "elementwise" }
+    }
+    #expect(try passes(ends()) == 1)
+    // As an output the left group's result is stored by the same pass.
+    #expect(try passes(ends { left, _ in [left] }) == 1)
+    // Somebody who is no part of a pass reads it before: it stays a pass of its own.
+    let left = (x * x).map(.tanh)
+    let right = (left.sum(axes: [1]).broadcast(to: [7, 5], axes: [0]) * 2).map(.exp)
+    #expect(try passes([left + right]) == 2)
+    // Read directly and in another order: the sum cannot be computed while it is.
+    let square = input(6, 6), z = input(6, 6)
+    let turned = (square * 3).map(.tanh), row = z.sum(axes: [1]).broadcast(to: [6, 6], axes: [0])
+    let both = turned * turned.permuted(to: [1, 0]) + row
+    let program = try check([square, z], [both])
+    #expect(program.instructions.count { $0.kernel.name == "elementwise" } == 2)
+  }
+
+  @Test func theGradientOfAWeightThatIsUsedTwiceIsOneProduct() throws {
+    let a = input(9, 4), b = input(9, 6), c = input(9, 4), d = input(9, 6), short = input(5, 4)
+    func outer(_ a: Value, _ b: Value) -> Value { Value.matmul(a, b, transposeA: true) }
+    func kernels(_ inputs: [Value], _ outputs: [Value]) throws -> [String] {
+      try check(inputs, outputs).instructions.map(\.kernel.name).sorted()
+    }
+    let two = outer(a, b) + outer(c, d)
+    #expect(try kernels([a, b, c, d], [two]) == ["matmulOuter"])
+    // Of three terms two are one product.
+    let third = outer(a * 2, d)
+    #expect(try kernels([a, b, c, d], [two + third]).filter { $0 == "matmulOuter" }.count == 2)
+    // A term that is an output itself, and other numbers of rows, stay apart.
+    #expect(try kernels([a, b, c, d], [two, outer(a, b)]).filter { $0 == "matmulOuter" }.count == 2)
+    let fewer = input(5, 6)
+    let uneven = outer(a, b) + outer(short, fewer)
+    #expect(try kernels([a, b, short, fewer], [uneven]).filter { $0 == "matmulOuter" }.count == 2)
+    // The same product twice is computed once.
+    let doubled = outer(a, b) + outer(a, b)
+    #expect(try kernels([a, b], [doubled]).filter { $0 == "matmulOuter" }.count == 1)
+  }
+
   @Test func biasAndActivationAreTheProductsEpilogue() throws {
     let x = input(9, 4), w = input(4, 6), b = input(6)
     let y = (Value.matmul(x, w) + b.broadcast(to: [9, 6], axes: [1])).map(.tanh)

@@ -53,6 +53,25 @@ private struct LaneProblem {
     method.isAdaptive ? .automatic : .fixed(stepsPerInterval: 7)
   }
 
+  /// Weights that are used twice, once behind a product without lanes: with as many lanes as columns their gradient has two
+  /// products over rows, of which only one is a sum over lanes.
+  @Test func asManyLanesAsColumns() throws {
+    let start = D.normal(shape: [3, 3], key: RandomKey(seed: 1))
+    let table = D.normal(shape: [3, 3], key: RandomKey(seed: 2))
+    func loss(_ controller: Controller) -> (D) throws -> D {
+      { weights in
+        let path = try odeint(
+          from: start, at: [0, 1], method: .dopri5, rtol: 1e-10, atol: 1e-10, controller: controller
+        ) { _, y in tanh(matmul(y, matmul(table, weights))) + matmul(y, weights) * 0.3 }
+        return LaneProblem.weigh(path.final)
+      }
+    }
+    let weights = D.normal(shape: [3, 3], key: RandomKey(seed: 3))
+    let apart = try gradient(at: weights, of: loss(.perLane)),
+      shared = try gradient(at: weights, of: loss(.automatic))
+    #expect(zip(apart.scalars, shared.scalars).allSatisfy { abs($0 - $1) < 1e-7 })
+  }
+
   /// Every lane takes the steps that it would take alone in a solve whose steps all lanes share.
   @Test(arguments: Method.all) func aLaneIsASolveOfItsOwn(method: Method) throws {
     let controller = Self.controller(method)

@@ -14,8 +14,7 @@ public struct LyapunovFunction<Scalar: FloatingScalar>: EnergyFunction {
   /// - Parameters:
   ///   - dimensions: columns of a state.
   ///   - hidden: widths of the convex network; at least one.
-  ///   - quadratic: c, finite and positive: how round level sets are before g has learned theirs. Where motion is fast along
-  ///     them, 0.1 to 1 fits sooner than the paper's small default.
+  ///   - quadratic: c, finite and positive: how round level sets are before g has learned theirs.
   ///   - smoothing: d, finite and positive.
   public init(
     _ dimensions: Int, hidden: [Int], quadratic: Double = 1e-3, smoothing: Double = 0.1,

@@ -12,7 +12,7 @@ struct UDECommand: ParsableCommand {
     discussion: """
       lotka-volterra: Rackauckas et al. 2020, scenario 1: 31 noisy observations, the interaction unknown. seir: SIR and SEIR \
       with unknown exposure, 21 days of observations, 60 days of test. hudson: hares and lynxes 1900 to 1920. Everything \
-      in double precision; a pre-fit to smoothed derivatives, Adam, then L-BFGS to convergence. The terms come from sequentially thresholded least squares on the \
+      in double precision; Adam, then L-BFGS to convergence. The terms come from sequentially thresholded least squares on the \
       network's outputs; of the fits for all thresholds the extended Bayesian criterion takes the one that explains the \
       observations best when its coefficients are fitted through the solve.
       """)
