@@ -96,7 +96,7 @@ private func sumOuterProducts(
     return lanes?.execution[first] == lanes?.execution[second] && found[first] == found[second]
   }
   if sums.isEmpty { return }
-  for (number, term) in sums { analysis?.execution[number] = analysis?.execution[term] }
+  for (number, term) in sums { analysis?.execution[number] = lanes?.execution[term] }
   order = ir.live(from: outputs)
 }
 
