@@ -25,6 +25,9 @@ public struct Machine: Codable, Sendable, Equatable {
       ?? "unknown processor"
   }
 
+  /// What times are compared by: hosts give processors of several generations one name.
+  public var model: String { "\(processor), \(instructionSet)" }
+
   public var summary: String {
     "\(processor), \(cores) cores, kernels \(instructionSet), OpenBLAS \(openBLASCore), \(threads) threads"
   }

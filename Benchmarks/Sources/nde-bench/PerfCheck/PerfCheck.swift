@@ -39,7 +39,7 @@ struct PerfCheck: ParsableCommand {
     }
     var findings = comparison.counters(measured, against: baseline, skipped: skipped)
 
-    let processor = Machine.here.processor
+    let processor = Machine.here.model
     func ratios() throws -> [Finding] {
       comparison.ratios(
         try options.bench(rounds: thresholds.ratio.rounds).measure(), processor: processor, against: baseline)
@@ -85,7 +85,7 @@ struct PerfBaseline: ParsableCommand {
       throw RunnerError("a baseline needs every counter; \(Set(skipped.values).joined(separator: "; "))")
     }
     let baseline = Baseline(
-      processor: Machine.here.processor, toolchain: measured.toolchain,
+      processor: Machine.here.model, toolchain: measured.toolchain,
       cases: measured.cases.mapValues { item in
         // Three figures: more would be noise in a diff.
         Baseline.Case(
