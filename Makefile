@@ -27,7 +27,7 @@ build: setup ## the library, release
 
 test: setup ## all tests and examples, release (test-debug: bounds and overflow checks)
 	$(SWIFT) test $(TESTED) --disable-xctest
-	@set -e; for example in $(EXAMPLES); do echo "== example $$example"; $(SWIFT) run $(TESTED) $$example; done
+	@set -e; for example in $(EXAMPLES); do echo "== example $$example"; $(SWIFT) run $(TESTED) --skip-build $$example; done
 	$(SWIFT) test $(RUNNER_TESTED) --disable-xctest
 
 test-debug: setup ## the same tests with bounds and overflow checks
