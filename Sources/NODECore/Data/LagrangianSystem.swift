@@ -54,6 +54,9 @@ public struct DoublePendulum<Scalar: FloatingScalar>: LagrangianSystem {
   }
 
   private func energies(_ q: Tensor<Scalar>, _ v: Tensor<Scalar>) -> (Tensor<Scalar>, Tensor<Scalar>) {
+    require(
+      q.rank == 2 && q.shape[1] == 2 && v.shape == q.shape,
+      "DoublePendulum: angles and velocities are [rows, 2], got \(q.shape) and \(v.shape)")
     let (q1, q2, v1, v2) = (q[0..., 0], q[0..., 1], v[0..., 0], v[0..., 1])
     let (m1, m2) = masses, (l1, l2) = lengths
     let kinetic =

@@ -46,6 +46,24 @@ import Testing
     #expect(base(0, .zeros([1, 3])).scalars.contains { abs($0) > 0.01 })
   }
 
+  /// Joules of an electronvolt or of a star: squares of gradients are no numbers of Float then.
+  @Test(arguments: [1e-25, 1e-19, 1e-14, 1, 1e12, 1e19] as [Float]) func unitsDoNotMatter(unit: Float) throws
+  {
+    let net = MLP<Float>(2, 8, 2, activation: .tanh, key: RandomKey(seed: 4))
+    let start = Tensor<Float>([[1, 0.2], [-0.3, 0.9]]), radius = square(start).sum(axes: 1).scalars
+    let kept = ConservingField(
+      AutonomousField(net), keeping: KnownEnergy<Float> { square($0).sum(axes: 1) * unit })
+    let end = try odeint(from: start, at: [0, 20], rtol: 1e-6, atol: 1e-6) { try kept($0, $1) }.final
+    for (found, truth) in zip(square(end).sum(axes: 1).scalars, radius) { #expect(abs(found - truth) < 1e-4) }
+    let slope = try gradient(at: start) { try kept(0, $0 * 1e-16).sum() }
+    #expect(slope.scalars.allSatisfy { $0.isFinite })
+
+    let v = KnownEnergy<Float> { square($0).sum(axes: 1) * unit }
+    let stable = StableField(KnownField<Float> { _, y in y }, lyapunov: v, rate: 0.4)
+    let rest = try odeint(from: start, at: [0, 5], rtol: 1e-6, atol: 1e-6) { try stable($0, $1) }.final
+    for (found, first) in zip(rest.scalars, start.scalars) { #expect(abs(found / first - exp(-1)) < 1e-4) }
+  }
+
   /// One quantity and two, of a field that keeps neither.
   @Test func aConservingFieldKeepsItsQuantities() throws {
     let energy = KnownEnergy<Double> { square($0).sum(axes: 1) * 0.5 }

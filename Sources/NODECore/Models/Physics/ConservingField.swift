@@ -10,8 +10,8 @@ where Base.Scalar == Quantities.Scalar {
 
   /// f̂, of states [rows, columns].
   public var base: Base
-  /// C: rows [rows, columns] -> [rows] or [rows, k], each row's of that row alone. Where the gradient of a single one is
-  /// zero nothing is taken off; where those of several depend on each other the field is not finite.
+  /// C: rows [rows, columns] -> [rows] or [rows, k], each row's of that row alone. Their units do not matter. Where the gradient of a
+  /// single one is zero nothing is taken off; where those of several depend on each other the field is not finite.
   public var quantities: Quantities
 
   /// - Parameters:
@@ -28,21 +28,20 @@ where Base.Scalar == Quantities.Scalar {
     let field = try requireField("ConservingField", base(t, y), y)
     let shape = quantities(y).shape
     require(
-      shape.rank >= 1 && shape.rank <= 2 && shape[0] == rows && shape.count > 0,
+      shape.rank >= 1 && shape.rank <= 2 && shape[0] == rows && (shape.rank == 1 || shape[1] > 0),
       "ConservingField: quantities have shape [\(rows)] or [\(rows), k] for a state \(y.shape), got \(shape)")
-    let count = shape.count / rows
+    let count = shape.rank == 1 ? 1 : shape[1]
     let gradients = (0..<count).map { index in
       NODECore.gradient(at: y) { y in
         quantities(y).reshaped(to: [rows, count]).sliced(index..<index + 1, axis: 1).sum()
       }
     }
     if count == 1 {
-      let slope = gradients[0]
-      let change = (slope * field).sum(axes: [1], keepingDimensions: true)
-      return field - slope
-        * (change / (square(slope).sum(axes: [1], keepingDimensions: true) + leastSquare(Scalar.self)))
+      let slope = Directions(gradients[0])
+      return field - slope.unit
+        * ((slope.unit * field).sum(axes: [1], keepingDimensions: true) / slope.square)
     }
-    let slopes = Tensor.stacked(gradients, axis: 1)  // [rows, k, columns]
+    let slopes = Directions(Tensor.stacked(gradients, axis: 1)).unit  // [rows, k, columns]
     let change = (slopes * field.reshaped(to: [rows, 1, columns])).sum(axes: 2)
     let shares = solve(matmul(slopes, slopes.permuted(to: 0, 2, 1)), change.reshaped(to: [rows, count, 1]))
     return field - (slopes * shares).sum(axes: 1)

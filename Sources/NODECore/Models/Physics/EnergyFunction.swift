@@ -82,7 +82,23 @@ func requireField<Scalar>(_ name: String, _ field: Tensor<Scalar>, _ y: Tensor<S
   return field
 }
 
-/// What keeps 0 / 0 from a division by a square of a gradient: far below every square that counts.
-func leastSquare<Scalar: FloatingScalar>(_ type: Scalar.Type) -> Double {
-  Scalar.dtype == .float32 ? 1e-30 : 1e-200
+/// Gradients over their largest component: what is projected onto one does not depend on its length, whose square may leave
+/// the numbers of the type in whatever unit a quantity is given.
+struct Directions<Scalar: FloatingScalar> {
+  /// [..., columns]; zeros where the gradient is zero.
+  let unit: Tensor<Scalar>
+  /// [..., 1], a constant to derivatives: nothing depends on it, but for rounding. 1 where the gradient is zero.
+  let scale: Tensor<Scalar>
+  /// |unit|², [..., 1], at least 1; 1 where the gradient is zero.
+  let square: Tensor<Scalar>
+
+  /// - Parameter gradients: [..., columns], with a column.
+  init(_ gradients: Tensor<Scalar>) {
+    let axis = gradients.rank - 1
+    let largest = abs(stopGradient(gradients)).max(axes: [axis], keepingDimensions: true)
+    let isZero = largest .== 0
+    scale = `where`(isZero, 1, largest)
+    unit = gradients / scale
+    square = NODECore.square(unit).sum(axes: [axis], keepingDimensions: true) + `where`(isZero, 1, 0)
+  }
 }

@@ -68,8 +68,7 @@ public struct LyapunovFunction<Scalar: FloatingScalar>: EnergyFunction {
 ///     f(x) = f̂(x) - ∇V relu(∇V · f̂ + a V) / |∇V|²,     f̂(x) = base(t, x) - base(t, 0)
 ///
 /// The paper takes f̂ as it comes; where f̂(0) is not zero, zero is no equilibrium then and f jumps there. So V falls at least like exp(-a t) along solutions, trained or not. The field is continuous; its derivative jumps where the
-/// projection begins. Where V and its gradient's square leave the numbers of the type (in Float nearer to zero than 1e-12), the rate is
-/// not kept.
+/// projection begins. Where V or its gradient leaves the numbers of the type, the rate is not kept.
 public struct StableField<Base: VectorField, Lyapunov: EnergyFunction>: VectorField
 where Base.Scalar == Lyapunov.Scalar {
   public typealias Scalar = Base.Scalar
@@ -96,11 +95,11 @@ where Base.Scalar == Lyapunov.Scalar {
     requireRows("StableField", y)
     let rows = y.shape[0]
     let field = try requireField("StableField", base(t, y), y) - base(t, .zeros(y.shape))
-    let slope = lyapunov.gradient(y)
-    let excess = relu((slope * field).sum(axes: 1) + lyapunov(y) * rate)
     // At rest, where ∇V = 0, nothing is taken off.
-    let share = excess / (square(slope).sum(axes: 1) + leastSquare(Scalar.self))
-    return field - slope * share.reshaped(to: [rows, 1])
+    let slope = Directions(lyapunov.gradient(y))
+    let climb = (slope.unit * field).sum(axes: [1], keepingDimensions: true)
+    let excess = relu(climb + lyapunov.energies(y).reshaped(to: [rows, 1]) / slope.scale * rate)
+    return field - slope.unit * (excess / slope.square)
   }
 
   public mutating func visitParameters(_ visit: inout ParameterVisitor) {
