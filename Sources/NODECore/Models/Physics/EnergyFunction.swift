@@ -1,3 +1,5 @@
+import Foundation
+
 /// A number for every state: rows [rows, columns] -> [rows]. A row's energy depends on that row alone, so that the sum over rows
 /// has each row's own gradient, and rows stay lanes of a solve.
 ///
@@ -82,23 +84,26 @@ func requireField<Scalar>(_ name: String, _ field: Tensor<Scalar>, _ y: Tensor<S
   return field
 }
 
-/// Gradients over their largest component: what is projected onto one does not depend on its length, whose square may leave
-/// the numbers of the type in whatever unit a quantity is given.
+/// Gradients of a middling size: what is projected onto one does not depend on its length, whose square may leave the numbers of
+/// the type in whatever unit a quantity is given.
 struct Directions<Scalar: FloatingScalar> {
   /// [..., columns]; zeros where the gradient is zero.
   let unit: Tensor<Scalar>
-  /// [..., 1], a constant to derivatives: nothing depends on it, but for rounding. 1 where the gradient is zero.
+  /// [..., 1], a power of two, so that nothing depends on it; 1 for sizes that are usual.
   let scale: Tensor<Scalar>
-  /// |unit|², [..., 1], at least 1; 1 where the gradient is zero.
+  /// |unit|², [..., 1]; 1 where the gradient is zero.
   let square: Tensor<Scalar>
 
   /// - Parameter gradients: [..., columns], with a column.
   init(_ gradients: Tensor<Scalar>) {
     let axis = gradients.rank - 1
     let largest = abs(stopGradient(gradients)).max(axes: [axis], keepingDimensions: true)
-    let isZero = largest .== 0
-    scale = `where`(isZero, 1, largest)
+    let step: Double = Scalar.dtype == .float32 ? 24 : 192
+    func power(_ steps: Double) -> Tensor<Scalar> { Tensor(Scalar(exp2(steps * step))) }
+    let small = `where`(largest .< power(-3), power(-4), power(-2))
+    let large = `where`(largest .> power(3), power(4), power(2))
+    scale = `where`(largest .< power(-1), small, `where`(largest .> power(1), large, 1))
     unit = gradients / scale
-    square = NODECore.square(unit).sum(axes: [axis], keepingDimensions: true) + `where`(isZero, 1, 0)
+    square = NODECore.square(unit).sum(axes: [axis], keepingDimensions: true) + `where`(largest .== 0, 1, 0)
   }
 }
