@@ -92,7 +92,6 @@ void nk_random_uniform(nk_dtype dtype, const uint32_t key[2], uint64_t first, vo
 #include "bodies/elementary.inc"
 #include "bodies/trigonometry.inc"
 #include "bodies/normal.inc"
-#undef S
 #undef NK_COUNT
 #undef NK_DOUBLE
 #define NK_DOUBLE 1

@@ -4,9 +4,15 @@
 #include "../bodies/elementary.inc"
 #include "../bodies/trigonometry.inc"
 #include "../bodies/ewise_groups.inc"
-#undef S
+#include "../bodies/tile_block.inc"
 #undef NK_COUNT
 #undef NK_GROUP
+#if NK_VECTOR_BYTES == 64
+#define NK_GROUP 0
+#include "nk_vec.h"
+#include "../bodies/register_tiles.inc"
+#undef NK_GROUP
+#endif
 #define NK_GROUP 1
 #include "nk_vec.h"
 #include "../bodies/elementary.inc"
@@ -18,12 +24,12 @@
 #include "../bodies/solver.inc"
 #include "../bodies/pace.inc"
 #include "../bodies/columns.inc"
+#include "../bodies/register_tiles.inc"
 #include "../bodies/matmul.inc"
 #include "../bodies/small_matrix.inc"
 #include "../bodies/small_orthogonal.inc"
 #include "../bodies/conv.inc"
 #include "../bodies/norm_pool.inc"
 #include "nk_table.h"
-#undef S
 #undef NK_COUNT
 #undef NK_GROUP

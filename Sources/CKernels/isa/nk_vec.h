@@ -14,7 +14,7 @@
 // V is NK_GROUP registers: one in the bodies, several where elementary functions run over long rows
 // (ewise_groups.inc). Those are chains of some 60 cycles, and a core that works ahead holds only a few of them:
 // each operation done for all registers of a group before the next one keeps the ports busy. The bits are the
-// same.
+// same. With NK_GROUP 0 it is half a register, for the last columns of a product.
 //
 // Comparisons of vectors give masks (IV, all ones where true) and are false for NaN, except != which is true.
 #ifndef NK_VEC_COMMON_H
@@ -29,6 +29,12 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 #endif
 
+#undef NK_WIDTH
+#if NK_GROUP == 0
+#define NK_WIDTH (NK_VECTOR_BYTES / 2)
+#else
+#define NK_WIDTH (NK_GROUP * NK_VECTOR_BYTES)
+#endif
 #undef NK_T
 #undef NK_I
 #undef NK_U
@@ -42,7 +48,7 @@
 #define NK_I int64_t
 #define NK_U uint64_t
 #define NK_TYPE_SUFFIX _f64
-#define NK_LANES (NK_GROUP * NK_VECTOR_BYTES / 8)
+#define NK_LANES (NK_WIDTH / 8)
 #define NK_MANTISSA_BITS 52
 #define NK_EXPONENT_BIAS 1023
 #define NK_ROUND_MAGIC 0x1.8p52
@@ -51,7 +57,7 @@
 #define NK_I int32_t
 #define NK_U uint32_t
 #define NK_TYPE_SUFFIX _f32
-#define NK_LANES (NK_GROUP * NK_VECTOR_BYTES / 4)
+#define NK_LANES (NK_WIDTH / 4)
 #define NK_MANTISSA_BITS 23
 #define NK_EXPONENT_BIAS 127
 #define NK_ROUND_MAGIC 0x1.8p23f
@@ -59,7 +65,10 @@
 #undef NK_FN
 #define NK_ONE(name) NK_CONCAT(nk_, name, NK_ISA_SUFFIX, NK_TYPE_SUFFIX)
 #define NK_MANY(name) NK_CONCAT(nk_group_, name, NK_ISA_SUFFIX, NK_TYPE_SUFFIX)
-#if NK_GROUP == 1
+#define NK_HALF(name) NK_CONCAT(nk_half_, name, NK_ISA_SUFFIX, NK_TYPE_SUFFIX)
+#if NK_GROUP == 0
+#define NK_FN NK_HALF
+#elif NK_GROUP == 1
 #define NK_FN NK_ONE
 #else
 #define NK_FN NK_MANY
@@ -81,6 +90,8 @@ typedef NK_T NK_FN(vu) __attribute__((vector_size(NK_LANES * sizeof(NK_T)), alig
 NK_INLINE V NK_FN(load)(const NK_T *p) { return *(const VU *)p; }
 NK_INLINE void NK_FN(store)(NK_T *p, V x) { *(VU *)p = x; }
 NK_INLINE V NK_FN(splat)(NK_T x) { return x - (V){0}; }
+#undef S
+#define S(x) NK_FN(splat)((NK_T)(x))
 NK_INLINE V NK_FN(fmadd)(V a, V b, V c) {
 #if NK_HAS_FMA
   return __builtin_elementwise_fma(a, b, c);
@@ -152,6 +163,10 @@ NK_INLINE V NK_FN(load_part)(const NK_T *p, ptrdiff_t n, NK_T fill) {
   for (int i = 0; i < NK_LANES; i++) part[i] = fill;
   memcpy(part, p, (size_t)n * sizeof(NK_T));
   return NK_FN(load)(part);
+}
+// The last NK_LANES of n elements, or all of them and ones.
+NK_INLINE V NK_FN(load_end)(const NK_T *p, ptrdiff_t n) {
+  return n < NK_LANES ? NK_FN(load_part)(p, n, 1) : NK_FN(load)(p + n - NK_LANES);
 }
 NK_INLINE void NK_FN(store_part)(NK_T *p, V x, ptrdiff_t n) {
   NK_T part[NK_LANES];
