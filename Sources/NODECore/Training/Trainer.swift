@@ -75,7 +75,9 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
     self.model = model
   }
 
-  /// One step. Throws what a solve in it threw; parameters and state are then unchanged.
+  /// One step. Throws what a solve in it threw, and `TrainingError` where the loss is not finite, its gradient has NaN, or
+  /// the updated parameters would not be finite. Parameters, state and `stepCount` are then unchanged, so that training can
+  /// go on with another batch; `report` is of the step that was not taken.
   /// - Returns: the loss before the update.
   @discardableResult
   public mutating func step(_ batch: Batch) throws -> Double {
@@ -228,10 +230,14 @@ extension Trainer {
       learningRate: optimizer.learningRate.rate(at: stepCount), step: stepCount + 1,
       key: RandomStream.child(stepCount, of: key))
     try program.run(memory.inputs, batch: pointers, updated: memory.outputs)
+    lastStep = program
+    let loss = program.loss, norm = program.gradientNorm
+    guard loss.isFinite, !norm.isNaN, memory.proposedParametersAreFinite else {
+      throw TrainingError(step: stepCount + 1, loss: loss, gradientNorm: norm)
+    }
     memory.swap()
     stepCount += 1
-    lastStep = program
-    return program.loss
+    return loss
   }
 
   private mutating func stepProgram(like batch: Batch, types: [TensorType]) throws -> TrainingProgram<Scalar>

@@ -50,6 +50,11 @@ final class TrainingMemory<Scalar: FloatingScalar> {
     controls.storeBytes(of: key.y, toByteOffset: 132, as: UInt32.self)
   }
 
+  /// Whether the parameters that the step wrote are numbers, all of them.
+  var proposedParametersAreFinite: Bool {
+    areFinite(UnsafeRawPointer(address(1 - current, 0)), count: count, Scalar.dtype)
+  }
+
   /// The vectors that the step wrote become the present ones.
   func swap() {
     current = 1 - current

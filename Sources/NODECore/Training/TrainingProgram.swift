@@ -73,11 +73,14 @@ final class TrainingProgram<Scalar: FloatingScalar> {
   /// The loss of the last run.
   var loss: Double { scalar(0) }
 
+  /// Of the gradient of the last run, which was a step.
+  var gradientNorm: Double { scalar(1) }
+
   /// Everything the last run answered.
   var report: StepReport {
     let first = isStep ? 2 : 1
     return StepReport(
-      loss: loss, gradientNorm: isStep ? scalar(1) : nil,
+      loss: loss, gradientNorm: isStep ? gradientNorm : nil,
       metrics: metricNames.enumerated().map { ($1, scalar(first + $0)) },
       solves: solveKinds.enumerated().map { i, isGradient in
         let row = results + 64 * (first + metricNames.count + i)

@@ -114,7 +114,6 @@ struct DensityImages: ParsableCommand {
       let rows = places.flatMap { trainLevels[Int($0) * Self.pixels..<(Int($0) + 1) * Self.pixels] }
       let x = try Self.noisy(rows, keys[4].fold(in: steps))
       let loss = try trainer.step(Tensor(x.scalars.map { Float($0) }, shape: x.shape))
-      guard loss.isFinite else { throw RunnerError("the loss is \(loss) in step \(steps + 1)") }
       steps += 1
       smooth += (loss - smooth) * Swift.max(0.02, 1 / Double(steps))
       progress.update(

@@ -51,7 +51,6 @@ struct DensityTraining {
     var progress = ProgressLine(), losses: [(step: Int, loss: Double)] = [], sum = 0.0, count = 0
     for index in 0..<iterations where !Interrupt.isRequested {
       let loss = try step(index)
-      guard loss.isFinite else { throw RunnerError("the loss is \(loss) in step \(index + 1)") }
       sum += loss
       count += 1
       if count == 100 || index + 1 == iterations || Interrupt.isRequested {

@@ -220,8 +220,7 @@ struct PlanarExperiment {
     let nothing = Tensor<Float>([0])
     for step in 0..<sampled where !Interrupt.isRequested {
       let loss: Double
-      do { loss = try trainer.step(nothing) } catch is SolveError { return nil }
-      guard loss.isFinite else { return nil }
+      do { loss = try trainer.step(nothing) } catch let error where error.isNumerical { return nil }
       guard step % 100 == 99 else { continue }
       progress.update(
         "\(target) \(kind.rawValue) \(size)", done: step + 1, of: sampled,

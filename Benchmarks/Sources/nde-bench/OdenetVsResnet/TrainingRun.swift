@@ -77,9 +77,6 @@ struct TrainingRun<Model: Module> {
       guard !Interrupt.isRequested else { return nil }
       trainBuffer.fill(from: data.train, plan[batch], augmentation: augmentation, key: shifts)
       let loss = try trainer.step(trainBuffer)
-      guard loss.isFinite else {
-        throw RunnerError("\(name): the loss is \(loss) in step \(trainer.stepCount)")
-      }
       lossSum += loss
       if let report = trainer.report {
         forward += Double(report.forwardEvaluations)
@@ -124,6 +121,11 @@ struct TrainingRun<Model: Module> {
 /// numbers are errors.
 func classificationErrors(logits: Tensor<Float>, labels: Tensor<Int32>) -> Tensor<Float> {
   Tensor(Float(logits.shape[0])) - correctCount(logits: logits, labels: labels)
+}
+
+extension Error {
+  /// Whether it says how the numbers went: a solve that failed, or a step that was not taken.
+  var isNumerical: Bool { self is SolveError || self is TrainingError }
 }
 
 /// One clear sentence for the user.

@@ -116,9 +116,6 @@ struct HNNTraining {
     var progress = ProgressLine()
     for step in 0..<steps where !Interrupt.isRequested {
       let loss = try trainer.step(data.train)
-      guard loss.isFinite else {
-        throw RunnerError("\(label), \(model): the loss is \(loss) in step \(step + 1)")
-      }
       guard step % 20 == 19 else { continue }
       progress.update(
         "\(label), \(model)", done: step + 1, of: steps, detail: String(format: "loss %.3e", loss))

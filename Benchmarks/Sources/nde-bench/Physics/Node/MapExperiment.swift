@@ -80,7 +80,6 @@ struct MapExperiment {
     for step in 1...iterations where !Interrupt.isRequested {
       do {
         let value = try trainer.step(batches.next())
-        guard value.isFinite else { return (step, "the loss is \(value)") }
         spent.append(Double(trainer.report!.forwardEvaluations))
         if spent.count == max(1, iterations / 50) {
           run.evaluations.append((step, median(spent)))
@@ -90,6 +89,9 @@ struct MapExperiment {
       } catch let error as SolveError {
         line.clear()
         return (step, "\(error.status)")
+      } catch let error as TrainingError {
+        line.clear()
+        return (step, "\(error)")
       }
     }
     line.clear()

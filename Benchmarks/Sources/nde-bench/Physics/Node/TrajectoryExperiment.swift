@@ -115,8 +115,7 @@ struct TrajectoryExperiment {
     for step in 1...iterations where !Interrupt.isRequested {
       let before = trainer.model.flow
       let loss: Double
-      do { loss = try trainer.step(start) } catch is SolveError { break }
-      guard loss.isFinite else { break }
+      do { loss = try trainer.step(start) } catch let error where error.isNumerical { break }
       if loss < best.loss { best = (before, loss) }
       line.update(progress, done: step, of: iterations, detail: String(format: "loss %.5f", loss))
     }
