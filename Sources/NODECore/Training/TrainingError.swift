@@ -9,13 +9,15 @@ public struct TrainingError: Error, Sendable, Hashable, CustomStringConvertible 
   public var gradientNorm: Double
 
   public var description: String {
-    let what =
-      loss.isNaN || loss.isInfinite
-      ? "the loss is \(loss.isNaN ? "NaN" : "\(loss)")"  // the sign of NaN says nothing
-      : gradientNorm.isNaN
-        ? "the loss is \(loss), but its gradient has elements that are NaN"
-        : "the loss is \(loss) and the norm of its gradient \(gradientNorm), but the updated parameters are not finite"
-    return "step \(step): \(what); parameters and the optimizer's state are as before it"
+    "step \(step): \(reason); parameters and the optimizer's state are as before it"
+  }
+
+  private var reason: String {
+    if loss.isNaN { return "the loss is NaN" }  // its sign says nothing
+    if loss.isInfinite { return "the loss is \(loss)" }
+    if gradientNorm.isNaN { return "the loss is \(loss), but its gradient has elements that are NaN" }
+    return
+      "the loss is \(loss) and the norm of its gradient \(gradientNorm), but the updated parameters are not finite"
   }
 }
 

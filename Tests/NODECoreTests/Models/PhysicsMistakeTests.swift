@@ -9,6 +9,7 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
   case nanObservation, nanValue, fieldShape, friction, noise, momenta, noParameters
   case partOfEnergy, inputRows, unknownShape, priorCount, lanesOfTimes, choice
   case turns, controlWithoutInput, inputShape, quantityShape, rate, diagonal
+  case pictures, phases, matrixEntries, inputEntries, mixing, infiniteNoise
 
   var words: [String] {
     switch self {
@@ -40,6 +41,12 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
     case .quantityShape: ["ConservingField", "[2, 4]", "[]"]
     case .rate: ["StableField", "rate", "-1.0"]
     case .diagonal: ["PositiveMatrix", "diagonal", "0.0"]
+    case .pictures: ["PixelMechanics", "[4, 2, 1]", "[4, 2, 4]"]
+    case .phases: ["NoisyPhaseModel", "[3, 1, 2]", "[3, 1, 1]"]
+    case .matrixEntries: ["PositiveMatrix", "size 2 has 3 entries", "[1]"]
+    case .inputEntries: ["InputMatrix", "[2, 1]", "[1, 1]"]
+    case .mixing: ["UniversalField", "nan"]
+    case .infiniteNoise: ["SINDy", "noise", "inf"]
     }
   }
 
@@ -85,14 +92,7 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
       let known = SymbolicField<Double>(variables: ["x", "y"], equations: [[], []])
       _ = UniversalField(known: known, unknown: MLP<Double>(2, 5, 1, activation: .tanh))(0, half)
     case .priorCount:
-      let encoder = RecurrentStateEncoder<Double>(observation: 4, width: 2, hidden: [3], memory: 3)
-      _ = PixelMechanics(
-        VariationalIntegrator(
-          potential: MLP<Double>(1, 3, 1, activation: .tanh), coordinates: 1, stepSize: 0.1),
-        encoder: encoder, decoder: MLP(2, 3, 4, activation: .tanh), view: .phase, priorDeviations: [1],
-        encoded: 2
-      ).negativeELBO(
-        FrameWindows(films: Tensor.ones([5, 1, 4]), length: 4), length: 4, key: RandomKey(seed: 1))
+      pictures(pixels: 4, priorDeviations: [1])
     case .lanesOfTimes:
       let lanes = try? odeint(
         from: Tensor<Double>.ones([3]), at: Tensor<Double>.ones([3, 1]) * Tensor([[0, 1]])
@@ -108,7 +108,41 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
     case .quantityShape: _ = try? ConservingField(field, keeping: total)(0, rows)
     case .rate: _ = StableField(field, lyapunov: energy, rate: -1)
     case .diagonal: _ = PositiveMatrix<Double>(constant: 2, diagonal: 0)
+    case .pictures: pictures(pixels: 1, priorDeviations: [1, 1])
+    case .phases:
+      _ = NoisyPhaseModel(
+        map, encoder: RecurrentStateEncoder(observation: 1, width: 2, hidden: [3], memory: 3), encoded: 2
+      ).negativeLogLikelihood(ofWindows: Tensor.ones([3, 1, 1]))
+    case .matrixEntries:
+      var matrix = PositiveMatrix<Double>(constant: 2)
+      matrix.entries = .constant(Tensor([1]))
+      _ = matrix.product(half, half)
+    case .inputEntries:
+      var input = InputMatrix(constant: Tensor<Double>.ones([2, 1]))
+      input.entries = .constant(Tensor.ones([1, 1]))
+      _ = input.product(half, Tensor([1]))
+    case .mixing:
+      _ = UniversalField(
+        known: SymbolicField<Double>(variables: ["x"], equations: [[]]),
+        unknown: MLP<Double>(1, 5, 1, activation: .tanh), mixing: [[.nan]])
+    case .infiniteNoise:
+      _ = SINDy(library: .polynomials(of: 1, degree: 1)).discover(
+        ["x"], states: Tensor.ones([4, 1]), values: Tensor.ones([4, 1]), noise: .infinity)
     }
+  }
+
+  private var map: VariationalIntegrator<MLP<Double>> {
+    VariationalIntegrator(potential: MLP(1, 3, 1, activation: .tanh), coordinates: 1, stepSize: 0.1)
+  }
+
+  /// Films of two windows of four frames of four pixels.
+  private func pictures(pixels: Int, priorDeviations: [Double]) {
+    let encoder = RecurrentStateEncoder<Double>(observation: 4, width: 2, hidden: [3], memory: 3)
+    _ = PixelMechanics(
+      map, encoder: encoder, decoder: MLP(2, 3, pixels, activation: .tanh), view: .phase,
+      priorDeviations: priorDeviations, encoded: 2
+    ).negativeELBO(
+      FrameWindows(films: Tensor.ones([5, 1, 4]), length: 4), length: 4, key: RandomKey(seed: 1))
   }
 
   private func path(

@@ -104,7 +104,8 @@ public struct SINDy: Sendable, Hashable {
         && states.shape[1] == variables.count,
       "SINDy: states \(states.shape), values \(values.shape) and \(variables.count) variables; [rows, variables] and "
         + "[rows, components] are needed")
-    require(noise >= 0, "SINDy: the noise is a variance, got \(noise)")
+    require(
+      noise >= 0 && noise.isFinite, "SINDy: the noise is a variance, finite and not negative, got \(noise)")
     for (name, numbers) in [("states", states), ("values", values)] {
       if let place = numbers.scalars.firstIndex(where: { !$0.isFinite }) {
         fatalError(

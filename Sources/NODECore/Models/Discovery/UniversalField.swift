@@ -28,8 +28,10 @@ public struct UniversalField<Unknown: Layer>: VectorField {
       known.terms.count == variables,
       "UniversalField: \(known.terms.count) known components for \(variables) variables")
     require(
-      mixing.map { !$0.isEmpty && $0.allSatisfy { $0.count == variables } } ?? true,
-      "UniversalField: the matrix needs rows of \(variables) numbers, got \(mixing ?? [])")
+      mixing.map { rows in
+        !rows.isEmpty && rows.allSatisfy { $0.count == variables && $0.allSatisfy(\.isFinite) }
+      } ?? true,
+      "UniversalField: the matrix needs rows of \(variables) finite numbers, got \(mixing ?? [])")
     self.known = known
     self.unknown = unknown
     self.mixing = mixing

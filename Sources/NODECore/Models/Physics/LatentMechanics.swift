@@ -33,6 +33,9 @@ public struct NoisyPhaseModel<Map: StepMap>: Module {
         + "\(windows.shape)")
     let start = encoder(windows.sliced(0..<encoded, axis: 0)).mean
     let path = map.phases(from: start, steps: windows.shape[0] - 1)
+    require(
+      path.shape == windows.shape,
+      "NoisyPhaseModel: the map makes phases of shape \(path.shape) of windows of shape \(windows.shape)")
     let deviations = square((windows - path) / noise) * 0.5
     let constant = 0.5 * Foundation.log(2 * Double.pi)
     return (deviations + log(noise) + constant).sum(axes: 2).mean()
@@ -154,6 +157,10 @@ public struct PixelMechanics<Map: StepMap>: Module {
     let start = mean + deviation * Tensor.normal(shape: mean.shape, key: key)
     let logits = decoded(map.phases(from: start, steps: length - 1))
     let frames = windows.frames.gather(at: indices)
+    require(
+      logits.shape == frames.shape,
+      "PixelMechanics: the decoder makes pictures of shape \(logits.shape) of frames of shape \(frames.shape)"
+    )
     // -log of the Bernoulli likelihood, p = sigmoid(logit).
     let reconstruction = (softplus(logits) - frames * logits).sum() * (1 / Double(rows))
     let prior = Tensor<Scalar>(priorDeviations.map { Scalar($0) })

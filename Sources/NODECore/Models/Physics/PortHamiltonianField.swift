@@ -138,6 +138,7 @@ public struct InputMatrix<Scalar: FloatingScalar>: Module {
   public func product(_ q: Tensor<Scalar>, _ u: Tensor<Scalar>) -> Tensor<Scalar> {
     let rows = q.shape[0]
     requireColumns(q)
+    requireEntries()
     require(
       u.shape == [rows, inputs] || u.shape == [inputs],
       "InputMatrix: \(rows) rows need inputs [\(rows), \(inputs)] or [\(inputs)], got \(u.shape)")
@@ -148,6 +149,13 @@ public struct InputMatrix<Scalar: FloatingScalar>: Module {
       let g = net(q).reshaped(to: [rows, momenta, inputs])
       return (g * u.reshaped(to: [u.count / inputs, 1, inputs])).sum(axes: 2)
     }
+  }
+
+  private func requireEntries() {
+    guard case .constant(let matrix) = entries else { return }
+    require(
+      matrix.shape == [momenta, inputs],
+      "InputMatrix: the entries of a matrix [\(momenta), \(inputs)] have shape \(matrix.shape)")
   }
 
   private func requireColumns(_ x: Tensor<Scalar>) {
@@ -161,6 +169,7 @@ public struct InputMatrix<Scalar: FloatingScalar>: Module {
   public func transposedProduct(_ q: Tensor<Scalar>, _ v: Tensor<Scalar>) -> Tensor<Scalar> {
     requireColumns(q)
     requireColumns(v)
+    requireEntries()
     switch entries {
     case .constant(let matrix): return matmul(v, matrix)
     case .network(let net):

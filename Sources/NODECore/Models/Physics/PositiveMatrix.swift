@@ -55,6 +55,10 @@ public struct PositiveMatrix<Scalar: FloatingScalar>: Module {
       case .constant(let entries): entries.reshaped(to: [1, entries.count])
       case .network(let net): net(x)
       }
+    require(
+      raw.rank == 2 && raw.shape[1] == size * (size + 1) / 2,
+      "PositiveMatrix: a matrix of size \(size) has \(size * (size + 1) / 2) entries, got \(raw.shape.dropFirst())"
+    )
     // softplus(offset) is the diagonal at the start; expm1 keeps small ones exact.
     let offset = startingDiagonal > 30 ? startingDiagonal : Foundation.log(Foundation.expm1(startingDiagonal))
     let diagonal = softplus(raw.sliced(0..<size, axis: 1) + offset)
