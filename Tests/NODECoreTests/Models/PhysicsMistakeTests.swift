@@ -43,7 +43,7 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
     case .diagonal: ["PositiveMatrix", "diagonal", "0.0"]
     case .pictures: ["PixelMechanics", "[4, 2, 1]", "[4, 2, 4]"]
     case .phases: ["NoisyPhaseModel", "[3, 1, 2]", "[3, 1, 1]"]
-    case .matrixEntries: ["PositiveMatrix", "size 2 has 3 entries", "[1]"]
+    case .matrixEntries: ["PositiveMatrix", "size 2 has 3 entries", "[1, 1]"]
     case .inputEntries: ["InputMatrix", "[2, 1]", "[1, 1]"]
     case .mixing: ["UniversalField", "nan"]
     case .infiniteNoise: ["SINDy", "noise", "inf"]

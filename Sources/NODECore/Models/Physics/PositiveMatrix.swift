@@ -57,7 +57,7 @@ public struct PositiveMatrix<Scalar: FloatingScalar>: Module {
       }
     require(
       raw.rank == 2 && raw.shape[1] == size * (size + 1) / 2,
-      "PositiveMatrix: a matrix of size \(size) has \(size * (size + 1) / 2) entries, got \(raw.shape.dropFirst())"
+      "PositiveMatrix: a matrix of size \(size) has \(size * (size + 1) / 2) entries, got \(raw.shape)"
     )
     // softplus(offset) is the diagonal at the start; expm1 keeps small ones exact.
     let offset = startingDiagonal > 30 ? startingDiagonal : Foundation.log(Foundation.expm1(startingDiagonal))
