@@ -9,7 +9,7 @@
 //
 // Multiply-add is fused where the instruction set has it and two roundings where it has not: results differ
 // between instruction sets within the stated bounds, never between the paths of one of them. A remainder runs
-// the same vector code on a padded copy.
+// the same vector code: on the last whole vector, or where there is none on a padded copy.
 //
 // V is NK_GROUP registers: one in the bodies, several where elementary functions run over long rows
 // (ewise_groups.inc). Those are chains of some 60 cycles, and a core that works ahead holds only a few of them:

@@ -75,9 +75,9 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
     self.model = model
   }
 
-  /// One step. Throws what a solve in it threw, and `TrainingError` where the loss is not finite, its gradient has NaN, or
-  /// the updated parameters would not be finite. Parameters, state and `stepCount` are then unchanged, so that training can
-  /// go on with another batch; `report` is of the step that was not taken.
+  /// One step. Throws what a solve in it threw, and `TrainingError` where the loss, the updated parameters or the
+  /// optimizer's state would not be finite. Parameters, state and `stepCount` are then unchanged, so that training can go on
+  /// with another batch; after a `TrainingError`, `report` is of the step that was not taken.
   /// - Returns: the loss before the update.
   @discardableResult
   public mutating func step(_ batch: Batch) throws -> Double {
@@ -226,15 +226,14 @@ extension Trainer {
   ) throws -> Double {
     makeUnique()
     let program = try stepProgram(like: batch, types: types)
-    let rate = optimizer.learningRate.rate(at: stepCount)
-    memory.set(learningRate: rate, step: stepCount + 1, key: RandomStream.child(stepCount, of: key))
+    memory.set(
+      learningRate: optimizer.learningRate.rate(at: stepCount), step: stepCount + 1,
+      key: RandomStream.child(stepCount, of: key))
     try program.run(memory.inputs, batch: pointers, updated: memory.outputs)
     lastStep = program
     let loss = program.loss, norm = program.gradientNorm
-    // Parameters are read only where the step may have been too long for a number: that pass is 6 % of the instructions
-    // of Adam's step.
-    let isShort = max(norm, 1) * rate < 1e-6 * Scalar.greatestFiniteMagnitude.asDouble
-    guard loss.isFinite, !norm.isNaN, isShort || memory.proposedParametersAreFinite else {
+    // What the optimizer keeps counts, too: a second moment that is infinite stops its parameter for good.
+    guard loss.isFinite, !norm.isNaN, memory.proposalIsFinite else {
       throw TrainingError(step: stepCount + 1, loss: loss, gradientNorm: norm)
     }
     memory.swap()
@@ -274,7 +273,7 @@ extension Trainer {
       let global = GlobalNorm([gradient])
       (norm, limited) = (global.value, global.clipped(gradient, maximum: maximumGradientNorm))
     } else {
-      // Only reported: infinite is as good as very large, and needs one pass less.
+      // Infinite is as good as very large here, and needs one pass less.
       (norm, limited) = (sqrt(square(gradient).sum()), gradient)
     }
     let updated = optimizer.update(

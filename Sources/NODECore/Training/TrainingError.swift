@@ -12,12 +12,14 @@ public struct TrainingError: Error, Sendable, Hashable, CustomStringConvertible 
     "step \(step): \(reason); parameters and the optimizer's state are as before it"
   }
 
-  private var reason: String {
+  /// What is not finite, in words.
+  public var reason: String {
     if loss.isNaN { return "the loss is NaN" }  // its sign says nothing
     if loss.isInfinite { return "the loss is \(loss)" }
     if gradientNorm.isNaN { return "the loss is \(loss), but its gradient has elements that are NaN" }
     return
-      "the loss is \(loss) and the norm of its gradient \(gradientNorm), but the updated parameters are not finite"
+      "the loss is \(loss) and the norm of its gradient \(gradientNorm), of which the optimizer makes numbers that are "
+      + "not finite"
   }
 }
 

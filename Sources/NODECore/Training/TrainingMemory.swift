@@ -50,9 +50,12 @@ final class TrainingMemory<Scalar: FloatingScalar> {
     controls.storeBytes(of: key.y, toByteOffset: 132, as: UInt32.self)
   }
 
-  /// Whether the parameters that the step wrote are numbers, all of them.
-  var proposedParametersAreFinite: Bool {
-    areFinite(UnsafeRawPointer(address(1 - current, 0)), count: count, Scalar.dtype)
+  /// Whether all that the step wrote is finite. Between vectors there are zeros.
+  var proposalIsFinite: Bool {
+    areFinite(
+      UnsafeRawPointer(address(1 - current, 0)),
+      count: vectorCount * vectorBytes / MemoryLayout<Scalar>.stride,
+      Scalar.dtype)
   }
 
   /// The vectors that the step wrote become the present ones.

@@ -63,7 +63,63 @@ private typealias Model = Linear<Float>
     let before = trainer.model.parameterVector().scalars
     let error = try #require(failure { try trainer.step(good) })
     #expect(error.loss.isFinite && error.gradientNorm.isFinite)
-    #expect("\(error)".contains("the updated parameters are not finite"))
+    #expect("\(error)".contains("of which the optimizer makes numbers that are not finite"))
     #expect(trainer.model.parameterVector().scalars == before && trainer.stepCount == 0)
+  }
+
+  /// A gradient whose square overflows leaves the parameters as they are, and Adam's second moment infinite: no step of
+  /// theirs would ever follow.
+  @Test func stateThatOverflows() throws {
+    for optimizer: any Optimizer in [Adam(learningRate: 0.1), RMSprop(learningRate: 0.1)] {
+      func run(_ optimizer: some Optimizer) throws {
+        var trainer = trainer(optimizer) { $0.mean() }
+        let error = try #require(failure { try trainer.step(Tensor<Float>([[1e25, 1]])) })
+        #expect(error.loss.isFinite && error.gradientNorm == .infinity)
+        try trainer.step(good)
+        #expect(
+          trainer.checkpoint().state.allSatisfy { $0.array.bytes.count == 4 * 3 } && trainer.stepCount == 1)
+      }
+      try run(optimizer)
+    }
+  }
+
+  /// Momentum keeps what a rate of zero did not use.
+  @Test func aRateThatGrows() throws {
+    var trainer = trainer(.sgd(learningRate: .linear((0, 0), (1, 100)), momentum: 0.9)) { $0.sum() }
+    try trainer.step(Tensor<Float>([[1e37, 1]]))
+    let before = trainer.model.parameterVector().scalars
+    let error = try #require(failure { try trainer.step(good) })
+    #expect(error.gradientNorm < 10 && error.step == 2)
+    #expect(trainer.model.parameterVector().scalars == before)
+  }
+
+  /// An optimizer of the caller's that divides 0 by 0.
+  @Test func anOptimizerWithoutEpsilon() throws {
+    struct Normalised: Optimizer {
+      let name = "normalised", learningRate: Schedule = .constant(0.1), stateNames: [String] = []
+      func update<S: FloatingScalar>(
+        parameters: Tensor<S>, gradient: Tensor<S>, state: [Tensor<S>], learningRate: Tensor<S>,
+        step: Tensor<S>
+      ) -> (parameters: Tensor<S>, state: [Tensor<S>]) {
+        (parameters - learningRate * gradient / sqrt(square(gradient).sum()), [])
+      }
+    }
+    var trainer = trainer(Normalised()) { ($0 * 0).sum() }
+    let error = try #require(failure { try trainer.step(good) })
+    #expect(error.loss == 0 && error.gradientNorm == 0)
+  }
+
+  /// Running statistics are not the optimizer's, and no gradient tells of them.
+  @Test func statisticsThatOverflow() throws {
+    var trainer = Trainer(BatchNorm<Float>(channels: 1), optimizer: .sgd(learningRate: 0.1)) {
+      (model: BatchNorm<Float>, x: Tensor<Float>, _: RandomKey) in
+      var model = model
+      let y = model.training(x)
+      return Objective(loss: square(y - 1).mean(), model: model)
+    }
+    let before = trainer.model.runningVariance.scalars
+    let error = try #require(failure { try trainer.step(Tensor<Float>([[1e20], [-1e20]])) })
+    #expect(error.loss.isFinite && error.gradientNorm.isFinite)
+    #expect(trainer.model.runningVariance.scalars == before)
   }
 }

@@ -206,7 +206,7 @@ struct PlanarExperiment {
     }
   }
 
-  /// nil where the loss became infinite or a solve failed.
+  /// nil where a solve failed or a step was not finite.
   private func fit<D: Module>(
     _ density: D, _ optimizer: some Optimizer, _ key: RandomKey,
     _ loss: @escaping (D, RandomKey) throws -> Tensor<Float>

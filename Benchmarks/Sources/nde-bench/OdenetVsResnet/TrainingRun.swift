@@ -76,7 +76,7 @@ struct TrainingRun<Model: Module> {
     for batch in 0..<plan.batchCount {
       guard !Interrupt.isRequested else { return nil }
       trainBuffer.fill(from: data.train, plan[batch], augmentation: augmentation, key: shifts)
-      let loss = try trainer.step(trainBuffer)
+      let loss = try naming(name) { try trainer.step(trainBuffer) }
       lossSum += loss
       if let report = trainer.report {
         forward += Double(report.forwardEvaluations)
@@ -126,6 +126,11 @@ func classificationErrors(logits: Tensor<Float>, labels: Tensor<Int32>) -> Tenso
 extension Error {
   /// Whether it says how the numbers went: a solve that failed, or a step that was not taken.
   var isNumerical: Bool { self is SolveError || self is TrainingError }
+}
+
+/// A step that is not taken ends a run: the error then names it.
+func naming<Result>(_ run: String, _ step: () throws -> Result) throws -> Result {
+  do { return try step() } catch let error as TrainingError { throw RunnerError("\(run): \(error)") }
 }
 
 /// One clear sentence for the user.

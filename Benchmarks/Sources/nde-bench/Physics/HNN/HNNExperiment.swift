@@ -115,7 +115,7 @@ struct HNNTraining {
     }
     var progress = ProgressLine()
     for step in 0..<steps where !Interrupt.isRequested {
-      let loss = try trainer.step(data.train)
+      let loss = try naming("\(label), \(model)") { try trainer.step(data.train) }
       guard step % 20 == 19 else { continue }
       progress.update(
         "\(label), \(model)", done: step + 1, of: steps, detail: String(format: "loss %.3e", loss))

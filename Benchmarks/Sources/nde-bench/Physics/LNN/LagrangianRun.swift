@@ -94,7 +94,7 @@ struct LagrangianRun {
     var progress = ProgressLine()
     let start = monotonicSeconds(), nothing = Tensor<Float>([0])
     for step in 0..<settings.steps where !Interrupt.isRequested {
-      let loss = try trainer.step(nothing)
+      let loss = try naming("seed \(seed) \(name)") { try trainer.step(nothing) }
       guard step % 100 == 99 else { continue }
       progress.update(
         "seed \(seed) \(name)", done: step + 1, of: settings.steps, detail: String(format: "loss %.4f", loss))

@@ -91,7 +91,7 @@ struct MapExperiment {
         return (step, "\(error.status)")
       } catch let error as TrainingError {
         line.clear()
-        return (step, "\(error)")
+        return (step, error.reason)
       }
     }
     line.clear()

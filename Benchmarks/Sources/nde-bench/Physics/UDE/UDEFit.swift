@@ -58,7 +58,8 @@ struct UDEFitting {
     let initial = try trainer.evaluate(nothing).loss
     var progress = ProgressLine()
     for step in 0..<adamSteps where !Interrupt.isRequested {
-      let value = try trainer.step(nothing)
+      let value: Double
+      do { value = try trainer.step(nothing) } catch is TrainingError { break }  // L-BFGS goes on from here
       progress.update(
         label, fraction: Double(step) / Double(adamSteps), detail: "Adam, loss \(SeedReport.text(value))",
         secondsLeft: nil)

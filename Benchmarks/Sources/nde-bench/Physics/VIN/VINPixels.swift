@@ -100,7 +100,8 @@ struct VINPixels {
     }
     var progress = ProgressLine(), loss = 0.0
     for epoch in 0..<epochs where !Interrupt.isRequested {
-      loss = try trainer.step(windows)
+      do { loss = try trainer.step(windows) } catch is TrainingError { loss = .nan }
+      guard loss.isFinite else { break }
       progress.update(
         "pixels \(seed) \(model.rawValue)", done: epoch + 1, of: epochs,
         detail: String(format: "loss %.1f", loss))

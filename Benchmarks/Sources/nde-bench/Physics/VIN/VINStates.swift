@@ -111,7 +111,8 @@ struct VINStates {
     var progress = ProgressLine(), loss = 0.0
     let begin = monotonicSeconds()
     for epoch in 0..<epochs where !Interrupt.isRequested {
-      loss = try trainer.step(windows)
+      do { loss = try trainer.step(windows) } catch is TrainingError { loss = .nan }
+      guard loss.isFinite else { break }
       progress.update(
         "\(system.rawValue) \(seed) \(model.rawValue)", done: epoch + 1, of: epochs,
         detail: String(format: "loss %.4f", loss))
