@@ -53,7 +53,10 @@ public struct Shape: Sendable, Hashable, ExpressibleByArrayLiteral, CustomString
   /// Elements: the product of the extents, 1 for a scalar.
   public var count: Int { dimensions.reduce(1, *) }
   /// The extent of an axis, counted from the front: `normalized(axis:_:)` takes negative ones.
-  public subscript(axis: Int) -> Int { dimensions[axis] }
+  public subscript(axis: Int) -> Int {
+    require(dimensions.indices.contains(axis), "Shape: \(dimensions) has no axis \(axis)")
+    return dimensions[axis]
+  }
 
   /// Row-major strides in elements.
   public var strides: [Int] {

@@ -62,6 +62,9 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
     if let maximumGradientNorm {
       requireNorm(maximumGradientNorm, Scalar.self, "Trainer: maximumGradientNorm")
     }
+    require(
+      Set(optimizer.stateNames).count == optimizer.stateNames.count,
+      "Trainer: \(optimizer.name) must give its vectors different names, got \(optimizer.stateNames)")
     self.optimizer = optimizer
     self.objective = objective
     self.maximumGradientNorm = maximumGradientNorm
@@ -77,7 +80,7 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
 
   /// One step. Throws what a solve in it threw, and `TrainingError` where the loss, the updated parameters or the
   /// optimizer's state would not be finite. Parameters, state and `stepCount` are then unchanged, so that training can go on
-  /// with another batch; after a `TrainingError`, `report` is of the step that was not taken.
+  /// with another batch; after a `TrainingError`, `report` is of the step that was not taken, and else nil.
   /// - Returns: the loss before the update.
   @discardableResult
   public mutating func step(_ batch: Batch) throws -> Double {
@@ -114,7 +117,7 @@ public struct Trainer<Model: Module, Batch: Module, Scalar: FloatingScalar> {
     }
   }
 
-  /// What the last step computed, or the last run of a profile.
+  /// What the last step computed, or the last run of a profile; nil where that threw what a solve in it threw.
   public var report: StepReport? { lastStep?.report }
 
   /// Loss and metrics of a batch without a step; `key` as in child number `stepCount`.
@@ -229,6 +232,7 @@ extension Trainer {
     memory.set(
       learningRate: optimizer.learningRate.rate(at: stepCount), step: stepCount + 1,
       key: RandomStream.child(stepCount, of: key))
+    lastStep = nil
     try program.run(memory.inputs, batch: pointers, updated: memory.outputs)
     lastStep = program
     let loss = program.loss, norm = program.gradientNorm
@@ -281,8 +285,9 @@ extension Trainer {
       learningRate: Tensor(rate),
       step: Tensor(step))
     require(
-      updated.state.count == state.count,
-      "Trainer: \(optimizer.name) returned \(updated.state.count) state vectors")
+      updated.parameters.shape == vector.shape && updated.state.map(\.shape) == state.map(\.shape),
+      "Trainer: \(optimizer.name) must return parameters \(vector.shape) and state \(state.map(\.shape)), got "
+        + "\(updated.parameters.shape) and \(updated.state.map(\.shape))")
     let next = successors(of: updated.parameters.value, symbols, objective.successors)
     var nextState = updated.state.map(\.value)
     if let averaging = optimizer as? any ParameterAveraging, next != updated.parameters.value {

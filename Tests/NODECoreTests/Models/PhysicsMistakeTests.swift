@@ -10,6 +10,8 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
   case partOfEnergy, inputRows, unknownShape, priorCount, lanesOfTimes, choice
   case turns, controlWithoutInput, inputShape, quantityShape, rate, diagonal
   case pictures, phases, matrixEntries, inputEntries, mixing, infiniteNoise
+  case decodedRank, statesRank, lyapunovRank, noWindow, inputMomenta, positions, coefficientCount, matrixRows,
+    badTerm
 
   var words: [String] {
     switch self {
@@ -47,6 +49,15 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
     case .inputEntries: ["InputMatrix", "[2, 1]", "[1, 1]"]
     case .mixing: ["UniversalField", "nan"]
     case .infiniteNoise: ["SINDy", "noise", "inf"]
+    case .decodedRank: ["PixelMechanics", "[3, 2]"]
+    case .statesRank: ["VariationalIntegrator", "[times, rows, width]", "[3, 2]"]
+    case .lyapunovRank: ["LyapunovFunction", "[3]"]
+    case .noWindow: ["FrameWindows", "length 0"]
+    case .inputMomenta: ["InputMatrix", "[2, 2]", "[5, 2]"]
+    case .positions: ["VariationalIntegrator", "[rows, 1]", "[2, 2]"]
+    case .coefficientCount: ["SymbolicField", "1 terms", "[2]"]
+    case .matrixRows: ["PositiveMatrix", "2 rows", "[5, 2]"]
+    case .badTerm: ["SINDy", "log", "row 1"]
     }
   }
 
@@ -125,6 +136,22 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
       _ = UniversalField(
         known: SymbolicField<Double>(variables: ["x"], equations: [[]]),
         unknown: MLP<Double>(1, 5, 1, activation: .tanh), mixing: [[.nan]])
+    case .decodedRank: _ = pixels(4).decoded(Tensor.ones([3, 2]))
+    case .statesRank: _ = map.phases(ofStates: Tensor.ones([3, 2]))
+    case .lyapunovRank: _ = LyapunovFunction<Double>(3, hidden: [4])(Tensor.ones([3]))
+    case .noWindow: _ = FrameWindows(films: Tensor<Double>.ones([3, 1, 4]), length: 0)
+    case .inputMomenta:
+      _ = InputMatrix(constant: Tensor<Double>.ones([2, 3])).transposedProduct(half, Tensor.ones([5, 2]))
+    case .positions: _ = map.discreteLagrangian(half, half)
+    case .coefficientCount:
+      var field = SymbolicField<Double>(variables: ["x"], equations: [[(Term(powers: [1]), 1)]])
+      field.coefficients = Tensor([1, 2])
+      _ = field(Tensor.ones([3, 1]))
+    case .matrixRows:
+      _ = PositiveMatrix<Double>(2, inputs: 2, hidden: [3]).product(half, Tensor.ones([5, 2]))
+    case .badTerm:
+      _ = SINDy(library: TermLibrary([Term(powers: [1]), Term(.log, of: 0, variables: 1)])).discover(
+        ["x"], states: Tensor([[1], [-2], [1], [3]]), values: Tensor.ones([4, 1]))
     case .infiniteNoise:
       _ = SINDy(library: .polynomials(of: 1, degree: 1)).discover(
         ["x"], states: Tensor.ones([4, 1]), values: Tensor.ones([4, 1]), noise: .infinity)
@@ -136,13 +163,18 @@ enum PhysicsMistake: String, CaseIterable, Codable, Sendable {
   }
 
   /// Films of two windows of four frames of four pixels.
-  private func pictures(pixels: Int, priorDeviations: [Double]) {
-    let encoder = RecurrentStateEncoder<Double>(observation: 4, width: 2, hidden: [3], memory: 3)
-    _ = PixelMechanics(
-      map, encoder: encoder, decoder: MLP(2, 3, pixels, activation: .tanh), view: .phase,
-      priorDeviations: priorDeviations, encoded: 2
-    ).negativeELBO(
+  private func pictures(pixels count: Int, priorDeviations: [Double]) {
+    _ = pixels(count, priorDeviations: priorDeviations).negativeELBO(
       FrameWindows(films: Tensor.ones([5, 1, 4]), length: 4), length: 4, key: RandomKey(seed: 1))
+  }
+
+  private func pixels(_ count: Int, priorDeviations: [Double] = [1, 1]) -> PixelMechanics<
+    VariationalIntegrator<MLP<Double>>
+  > {
+    PixelMechanics(
+      map, encoder: RecurrentStateEncoder(observation: 4, width: 2, hidden: [3], memory: 3),
+      decoder: MLP(2, 3, count, activation: .tanh), view: .phase, priorDeviations: priorDeviations, encoded: 2
+    )
   }
 
   private func path(

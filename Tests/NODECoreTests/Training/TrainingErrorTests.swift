@@ -122,4 +122,62 @@ private typealias Model = Linear<Float>
     #expect(error.loss.isFinite && error.gradientNorm.isFinite)
     #expect(trainer.model.runningVariance.scalars == before)
   }
+
+  /// A failed solve leaves part of the program's results from the step before: there is no report.
+  @Test func aFailedSolveHasNoReport() throws {
+    var trainer = Trainer(Model(1, 1, key: RandomKey(seed: 4)), optimizer: .sgd(learningRate: 0.1)) {
+      (model: Model, x: Tensor<Float>) in
+      try odeint(from: x, at: [0, 1], maxSteps: 60) { _, y in square(y) + model(y) * 0 }.final.mean()
+    }
+    try trainer.step(Tensor<Float>([[0.5]]))
+    #expect(trainer.report != nil)
+    #expect(throws: SolveError.self) { try trainer.step(Tensor<Float>([[5]])) }
+    #expect(trainer.report == nil && trainer.stepCount == 1)
+  }
+}
+
+/// Optimizers whose vectors are not those that the trainer has memory for.
+enum OptimizerMistake: String, CaseIterable, Codable, Sendable {
+  case stateLength, parameterShape, stateCount, names
+
+  struct Wrong: Optimizer {
+    let name = "wrong", learningRate: Schedule = .constant(0.1)
+    let mistake: OptimizerMistake
+    var stateNames: [String] { mistake == .names ? ["v", "v"] : ["v"] }
+
+    func update<S: FloatingScalar>(
+      parameters: Tensor<S>, gradient: Tensor<S>, state: [Tensor<S>], learningRate: Tensor<S>, step: Tensor<S>
+    ) -> (parameters: Tensor<S>, state: [Tensor<S>]) {
+      switch mistake {
+      case .stateLength: (parameters, [.concatenated([gradient, gradient])])
+      case .parameterShape: (parameters.sum(), [gradient])
+      case .stateCount: (parameters, [])
+      case .names: (parameters, [gradient, gradient])
+      }
+    }
+  }
+
+  var words: [String] {
+    switch self {
+    case .stateLength: ["Trainer: wrong must return parameters [2] and state [[2]], got [2] and [[4]]"]
+    case .parameterShape: ["parameters [2] and state [[2]], got [] and [[2]]"]
+    case .stateCount: ["state [[2]], got [2] and []"]
+    case .names: [#"different names, got ["v", "v"]"#]
+    }
+  }
+}
+
+@Suite struct OptimizerMistakeTests {
+  @Test(arguments: OptimizerMistake.allCases)
+  func stopsWithAMessage(_ mistake: OptimizerMistake) async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      [mistake] in
+      var trainer = Trainer(
+        Linear<Float>(1, 1, key: RandomKey(seed: 4)), optimizer: OptimizerMistake.Wrong(mistake: mistake)
+      ) { (model: Linear<Float>, x: Tensor<Float>) in model(x).mean() }
+      try trainer.step(Tensor<Float>([[1]]))
+    }
+    let message = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    for word in mistake.words { #expect(message.contains(word), "\(message)") }
+  }
 }

@@ -114,6 +114,12 @@ public struct SINDy: Sendable, Hashable {
       }
     }
     let rows = states.shape[0], columns = library(states), n = Double(observations ?? rows)
+    if let place = columns.scalars.firstIndex(where: { !$0.isFinite }) {
+      let (row, term) = place.quotientAndRemainder(dividingBy: columns.shape[1])
+      fatalError(
+        "SINDy: the term \(library.terms[term].formula(variables)) is \(columns.scalars[place]) in row \(row) of the states"
+      )
+    }
     let paths = (0..<values.shape[1]).map { component in
       regression.path(columns, values.sliced(component..<component + 1, axis: 1).reshaped(to: [rows]))
     }

@@ -68,6 +68,10 @@ public struct SymbolicField<Scalar: FloatingScalar>: VectorField, Layer, CustomS
     require(
       y.rank > 0 && y.shape[y.rank - 1] == variables.count,
       "SymbolicField: a state \(y.shape) for \(variables.count) variables, which are its last axis")
+    let count = terms.reduce(0) { $0 + $1.count }
+    require(
+      coefficients.shape == [count],
+      "SymbolicField: \(count) terms need coefficients [\(count)], got \(coefficients.shape)")
     let columns = y.split(counts: [Int](repeating: 1, count: variables.count), axis: y.rank - 1)
     // A term that stands in several equations is computed once.
     var values: [Term: Tensor<Scalar>] = [:]

@@ -39,6 +39,7 @@ public struct KnownEnergy<Scalar: FloatingScalar>: EnergyFunction {
   }
 
   public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
+    requireRows("KnownEnergy", x)
     let energies = function(x)
     return energies.rank == 2 && energies.shape[1] == 1 ? energies.reshaped(to: [x.shape[0]]) : energies
   }
@@ -68,7 +69,10 @@ public struct NetworkEnergy<Scalar: FloatingScalar>: EnergyFunction {
     net.layers[net.layers.count - 1].bias = nil
   }
 
-  public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> { net(x).reshaped(to: [x.shape[0]]) }
+  public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
+    requireRows("NetworkEnergy", x)
+    return net(x).reshaped(to: [x.shape[0]])
+  }
 
   public mutating func visitParameters(_ visit: inout ParameterVisitor) { visit("net", &net) }
 }

@@ -27,8 +27,9 @@ public struct NoisyPhaseModel<Map: StepMap>: Module {
 
   /// The negative log-likelihood of windows [times, rows, 2n], in nats: the sum over a phase, the mean over times and rows.
   public func negativeLogLikelihood(ofWindows windows: Tensor<Scalar>) -> Tensor<Scalar> {
+    require(encoded > 0, "NoisyPhaseModel: the encoder must see an observation, got \(encoded)")
     require(
-      windows.rank == 3 && encoded > 0 && windows.shape[0] >= encoded,
+      windows.rank == 3 && windows.shape[0] >= encoded,
       "NoisyPhaseModel: windows must be [times, rows, width] of at least \(encoded) times, got shape "
         + "\(windows.shape)")
     let start = encoder(windows.sliced(0..<encoded, axis: 0)).mean
@@ -85,8 +86,9 @@ public struct FrameWindows<Scalar: FloatingScalar>: Module {
 
   /// All windows of `length` frames of films of equal length, [times, films, pixels].
   public init(films: Tensor<Scalar>, length: Int) {
+    require(length > 0, "FrameWindows: windows must have a frame, got length \(length)")
     require(
-      films.rank == 3 && length > 0 && films.shape[0] >= length,
+      films.rank == 3 && films.shape[0] >= length,
       "FrameWindows: films must be [times, films, pixels] of at least \(length) times, got shape \(films.shape)"
     )
     let times = films.shape[0], count = films.shape[1]
@@ -145,6 +147,10 @@ public struct PixelMechanics<Map: StepMap>: Module {
     require(
       encoded > 0 && length >= encoded,
       "PixelMechanics: windows of \(length) frames, of which the encoder sees \(encoded)")
+    require(
+      windows.frames.rank == 2 && windows.starts.rank == 1,
+      "PixelMechanics: needs frames [frames, pixels] and starts [rows], got \(windows.frames.shape) and "
+        + "\(windows.starts.shape)")
     let rows = windows.starts.shape[0]
     // In Double: Float does not count past 2^24 frames.
     let first = windows.starts.converted(to: Double.self).reshaped(to: [1, rows])
@@ -154,6 +160,9 @@ public struct PixelMechanics<Map: StepMap>: Module {
     require(
       priorDeviations.count == mean.shape[1],
       "PixelMechanics: \(priorDeviations.count) prior deviations for phases of \(mean.shape[1]) columns")
+    require(
+      priorDeviations.allSatisfy { $0 > 0 && $0.isFinite },
+      "PixelMechanics: prior deviations must be positive, got \(priorDeviations)")
     let start = mean + deviation * Tensor.normal(shape: mean.shape, key: key)
     let logits = decoded(map.phases(from: start, steps: length - 1))
     let frames = windows.frames.gather(at: indices)
@@ -171,6 +180,8 @@ public struct PixelMechanics<Map: StepMap>: Module {
 
   /// Logits of the pixels, [times, rows, pixels], of phases [times, rows, 2n].
   public func decoded(_ phases: Tensor<Scalar>) -> Tensor<Scalar> {
+    require(
+      phases.rank == 3, "PixelMechanics: phases must be [times, rows, columns], got shape \(phases.shape)")
     let count = phases.shape[0] * phases.shape[1]
     let logits = decoder(view(phases.reshaped(to: [count, phases.shape[2]])))
     return logits.reshaped(to: [phases.shape[0], phases.shape[1], logits.shape[1]])

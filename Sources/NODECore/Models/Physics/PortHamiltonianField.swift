@@ -136,15 +136,16 @@ public struct InputMatrix<Scalar: FloatingScalar>: Module {
 
   /// g(q) u, [rows, n], for positions q [rows, n] and inputs u [rows, m] or [m].
   public func product(_ q: Tensor<Scalar>, _ u: Tensor<Scalar>) -> Tensor<Scalar> {
-    let rows = q.shape[0]
     requireColumns(q)
     requireEntries()
+    let rows = q.shape[0]
     require(
       u.shape == [rows, inputs] || u.shape == [inputs],
       "InputMatrix: \(rows) rows need inputs [\(rows), \(inputs)] or [\(inputs)], got \(u.shape)")
     switch entries {
     case .constant(let matrix):
-      return matmul(u.reshaped(to: [u.count / inputs, inputs]), matrix.transposed())
+      let product = matmul(u.reshaped(to: [u.count / inputs, inputs]), matrix.transposed())
+      return u.rank == 1 ? product + Tensor.zeros([rows, momenta]) : product
     case .network(let net):
       let g = net(q).reshaped(to: [rows, momenta, inputs])
       return (g * u.reshaped(to: [u.count / inputs, 1, inputs])).sum(axes: 2)
@@ -170,6 +171,9 @@ public struct InputMatrix<Scalar: FloatingScalar>: Module {
     requireColumns(q)
     requireColumns(v)
     requireEntries()
+    require(
+      q.shape == v.shape,
+      "InputMatrix: positions \(q.shape) and momenta \(v.shape) must have the same shape")
     switch entries {
     case .constant(let matrix): return matmul(v, matrix)
     case .network(let net):

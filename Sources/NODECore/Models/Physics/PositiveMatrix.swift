@@ -76,17 +76,19 @@ public struct PositiveMatrix<Scalar: FloatingScalar>: Module {
 
   /// Lᵀ v, [rows, n], for rows v [rows, n]; x are the rows that the matrix is made of.
   public func halfProduct(_ x: Tensor<Scalar>, _ v: Tensor<Scalar>) -> Tensor<Scalar> {
-    requireVectors("PositiveMatrix", v, size)
-    return half(factor(x), v)
+    half(factor(x), v)
   }
 
   private func half(_ factor: Tensor<Scalar>, _ v: Tensor<Scalar>) -> Tensor<Scalar> {
-    (factor * v.reshaped(to: [v.shape[0], size, 1])).sum(axes: 1)
+    requireVectors("PositiveMatrix", v, size)
+    require(
+      factor.shape[0] == 1 || factor.shape[0] == v.shape[0],
+      "PositiveMatrix: matrices of \(factor.shape[0]) rows for vectors \(v.shape)")
+    return (factor * v.reshaped(to: [v.shape[0], size, 1])).sum(axes: 1)
   }
 
   /// A v, [rows, n].
   public func product(_ x: Tensor<Scalar>, _ v: Tensor<Scalar>) -> Tensor<Scalar> {
-    requireVectors("PositiveMatrix", v, size)
     let factor = factor(x)
     return (factor * half(factor, v).reshaped(to: [v.shape[0], 1, size])).sum(axes: 2)
   }

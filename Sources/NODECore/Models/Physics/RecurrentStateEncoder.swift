@@ -37,6 +37,9 @@ public struct RecurrentStateEncoder<Scalar: FloatingScalar>: Module {
 
   /// The same from features [times, rows, features], where observations that many rows share have theirs computed once.
   public func callAsFunction(features: Tensor<Scalar>) -> (mean: Tensor<Scalar>, deviation: Tensor<Scalar>) {
+    require(
+      features.rank == 3,
+      "RecurrentStateEncoder: features must be [times, rows, features], got shape \(features.shape)")
     let start = Tensor<Scalar>.zeros([features.shape[1], cell.hidden])
     let memory = scan(from: [start, start], over: features, reversed: true) { carry, row in
       let next = cell(row, (carry[0], carry[1]))

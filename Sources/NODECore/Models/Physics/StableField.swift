@@ -48,6 +48,7 @@ public struct LyapunovFunction<Scalar: FloatingScalar>: EnergyFunction {
   }
 
   public func callAsFunction(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
+    requireRows("LyapunovFunction", x)
     let rise = convex(x) - convex(.zeros([1, x.shape[1]]))
     // z² / 2d up to d and z - d / 2 from there, without a selection: with c = min(max(z, 0), d) both are c z⁺ / d - c² / 2d.
     let above = relu(rise)

@@ -25,11 +25,14 @@ extension StepMap {
 
   /// The phases after 0, 1, ..., `steps` steps from a phase: [steps + 1, rows, 2n].
   public func phases(from phase: Tensor<Scalar>, steps: Int) -> Tensor<Scalar> {
-    phases(ofStates: rollout(from: state(ofPhase: phase), steps: steps))
+    requireRows("\(Self.self)", phase)
+    return phases(ofStates: rollout(from: state(ofPhase: phase), steps: steps))
   }
 
   /// The phases of states [times, rows, width].
   public func phases(ofStates states: Tensor<Scalar>) -> Tensor<Scalar> {
+    require(
+      states.rank == 3, "\(Self.self): states must be [times, rows, width], got shape \(states.shape)")
     let flat = states.reshaped(to: [states.shape[0] * states.shape[1], states.shape[2]])
     let phases = phase(ofState: flat)
     return phases.reshaped(to: [states.shape[0], states.shape[1], phases.shape[1]])

@@ -122,6 +122,9 @@ public struct VariationalIntegrator<Potential: Layer>: StepMap {
   /// The discrete Lagrangian of two successive positions [rows, n]: [rows]. Steps are what makes its sum over a path
   /// stationary.
   public func discreteLagrangian(_ q0: Tensor<Scalar>, _ q1: Tensor<Scalar>) -> Tensor<Scalar> {
+    require(
+      q0.rank == 2 && q0.shape[1] == coordinates && q1.shape == q0.shape,
+      "VariationalIntegrator: positions must be [rows, \(coordinates)], got \(q0.shape) and \(q1.shape)")
     let distance =
       switch space {
       case .line: square(q1 - q0) * 0.5
